@@ -1,0 +1,21 @@
+//! The words that the parts of dayvec share, in the order of the road:
+//! [`Day`] · [`EventSchema`] (events) → [`Sequences`] → ([`ItemTable`], [`ModelSpec`]) → [`EmbeddingBlock`].
+//!
+//! Everything is held in columns: a user or an item is a row index, its id a slice of an [`IdColumn`].
+//! This crate does no I/O, knows no async and no tensors, and must stay so: `lookup` links it.
+
+mod day;
+mod embedding;
+mod ids;
+mod items;
+mod schema;
+mod sequence;
+mod spec;
+
+pub use day::{Day, ParseDayError, SECONDS_PER_DAY};
+pub use embedding::EmbeddingBlock;
+pub use ids::{IdColumn, IdInterner, bucket_of, id_hash};
+pub use items::ItemTable;
+pub use schema::{ColumnNames, EventSchema, PositiveRule, TimeUnit};
+pub use sequence::{Action, Actions, Sequences};
+pub use spec::{HistoryBag, MODEL_FORMAT_VERSION, ModelSpec, Objective};

@@ -1,0 +1,79 @@
+//! What a checkpoint says about itself, so that inference has no model settings of its own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::EventSchema;
+
+/// Version of the checkpoint layout that this build reads and writes.
+pub const MODEL_FORMAT_VERSION: u32 = 1;
+
+/// The whole description of a trained model; `spec.yaml` in a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Layout version, [`MODEL_FORMAT_VERSION`] when written by this build.
+    pub format_version: u32,
+    /// Name of the model: the checkpoint's folder.
+    pub model_id: String,
+    /// Name of the pair of towers; user and item embeddings may be compared only when theirs are equal.
+    pub tower_pair_id: String,
+    /// How events are read.
+    pub events: EventSchema,
+    /// Surfaces that the model knows; empty when the log has none, and then the input has no surface.
+    pub surfaces: Vec<String>,
+    /// Whether the input has log duration.
+    pub duration: bool,
+    /// Longest input sequence (M).
+    pub max_len: usize,
+    /// Actions this many days older than a user's newest one are left out of the input.
+    pub look_back_days: u32,
+    /// Version of the item features: the folder under `items/`.
+    pub items_version: String,
+    /// Width of the item features.
+    pub item_dim: usize,
+    /// Number of items in that version.
+    pub n_items: usize,
+    /// Transformer blocks (L).
+    pub n_layers: usize,
+    /// Width of the residual stream (H).
+    pub hidden_dim: usize,
+    /// Attention heads.
+    pub n_heads: usize,
+    /// Width of an embedding (D).
+    pub dim: usize,
+    /// Inner width of the item tower's MLP.
+    pub item_hidden_dim: usize,
+    /// Width of the action-type table.
+    pub action_dim: usize,
+    /// Width of the surface table.
+    pub surface_dim: usize,
+    /// Width of a learned item-id embedding beside the content features; 0 for none (the paper has none).
+    #[serde(default)]
+    pub item_id_dim: usize,
+    /// Residual path from the user's own item vectors to the user embedding; the paper has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_bag: Option<HistoryBag>,
+    /// What the model was trained to predict.
+    pub objective: Objective,
+}
+
+/// The residual bag: user embedding = normalise(head + learned weighted sum of the user's own item vectors).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryBag {
+    /// Half-life of an action's weight at the start of training, in days.
+    pub half_life_days: f64,
+}
+
+/// Training objective (the paper, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Objective {
+    /// Random positions, each paired with one random positive of the `window_days` after its own time.
+    DenseAllAction {
+        /// K, in days.
+        window_days: u32,
+    },
+    /// The newest position, paired with the first positive after it.
+    NextAction,
+}
