@@ -1,0 +1,95 @@
+//! The admin port, apart from traffic: `/metrics` (Prometheus text), `/livez` and `/readyz`.
+//!
+//! Any code may record with the `metrics` crate once [`install_metrics`] has run; before that, recording is a no-op.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, sync::Arc, time::Duration};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Upper edges of duration histograms in seconds: one lookup takes tens of microseconds, a day's run minutes.
+const SECONDS_BUCKETS: [f64; 18] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    10.0, 60.0, 600.0, 3600.0,
+];
+
+/// How often recorded samples are folded into histograms when nobody scrapes; without it they would pile up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Whether the program can do its work, shared between the program and its admin port. Starts as not ready.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Say whether the program is ready.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether the program is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Make the process record metrics; a second call returns the same recorder's handle.
+pub fn install_metrics() -> &'static PrometheusHandle {
+    METRICS.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+            .expect("the edges are not empty")
+            .build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed; /metrics will stay empty");
+        }
+        handle
+    })
+}
+
+/// Answer the admin port on `listener` until `shutdown`.
+///
+/// `/livez` is 200 while the process runs; `/readyz` is 200 or 503 as `readiness` says; `/metrics` is the Prometheus
+/// text of everything recorded so far.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let metrics = install_metrics();
+    let routes = axum::Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|| async { metrics.render() }))
+        .with_state(readiness);
+    let upkeep = tokio::spawn(async {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            metrics.run_upkeep();
+        }
+    });
+    let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    upkeep.abort();
+    served
+}
+
+async fn ready(State(readiness): State<Readiness>) -> (StatusCode, &'static str) {
+    if readiness.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
+}

@@ -1,0 +1,17 @@
+//! Logs to stderr: text on a terminal, one JSON object a line elsewhere. `RUST_LOG` chooses, `info` by default.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// Start logging. A second call in the same process changes nothing, so tests may call it freely.
+pub fn init() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error here means that a subscriber is installed already, which is what was asked for.
+    let _already = if std::io::stderr().is_terminal() {
+        builder.with_target(false).try_init()
+    } else {
+        builder.json().flatten_event(true).with_ansi(false).try_init()
+    };
+}
