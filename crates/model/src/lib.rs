@@ -1,1 +1,39 @@
-//! dayvec-model
+//! Sequences become embeddings: the two towers, the objective that trains them, and their checkpoint.
+//!
+//! The road: [`dayvec_core::Sequences`] → [`TokenGroup`]s (padded, of like length) → user tower → user embeddings;
+//! item features → item tower → item embeddings. Training adds [`Sampler`] (which users, positions, labels and
+//! negatives), the sampled softmax over one pool, and [`Fit`] (AdamW, schedule, clipping).
+//!
+//! Letters in shapes: `B` users of a group, `T` time steps, `N` tokens, `S` query positions of a user, `P` pairs,
+//! `C` columns of the negative pool, `H` width of the residual stream, `D` width of an embedding, `F` width of the
+//! item features, `I` items.
+//!
+//! Time runs forward inside a group: the oldest action first, padding *after* the newest, so that nothing valid
+//! ever sees padding and plain causality is the only mask. Positions are still counted by recency, as in the paper.
+
+mod checkpoint;
+mod error;
+mod features;
+mod fit;
+mod history;
+mod item_tower;
+mod loss;
+mod model;
+mod objective;
+mod optimizer;
+mod parameters;
+mod sampler;
+mod sizes;
+mod sketch;
+mod tokens;
+mod user_tower;
+
+pub use checkpoint::{load_spec, save_spec};
+pub use error::ModelError;
+pub use fit::{Fit, StepStats};
+pub use model::Model;
+pub use objective::{Labels, PairSampler, objective_sampler};
+pub use optimizer::OptimizerConfig;
+pub use sampler::{NegativeConfig, PositiveCorrection, Sampler, SamplerConfig, TrainBatch};
+pub use sizes::{Sizes, preset};
+pub use tokens::TokenGroup;

@@ -1,0 +1,223 @@
+//! One training step after another: forward, loss, backward, update. All state is here and in the step number.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+
+use crate::checkpoint::{NamedArray, read_arrays, take};
+use crate::loss::{PairTensors, Pool, sampled_softmax};
+use crate::model::{Model, to_vec};
+use crate::optimizer::{AdamW, OptimizerConfig};
+use crate::parameters::Views;
+use crate::sampler::{PositiveCorrection, QueryGroup, TrainBatch};
+use crate::sketch::CountMinSketch;
+use crate::tokens::TokenTensors;
+use crate::{ModelError, checkpoint};
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepStats {
+    /// Loss of the batch, every user weighing the same.
+    pub loss: f64,
+    /// Users with a pair.
+    pub n_users: usize,
+    /// (position, label) pairs.
+    pub n_pairs: usize,
+    /// Real actions in the input.
+    pub n_tokens: usize,
+    /// Rate of this step.
+    pub learning_rate: f64,
+    /// Temperature τ after the step.
+    pub temperature: f64,
+    /// Norm of the gradient before clipping.
+    pub grad_norm: f64,
+}
+
+/// A model in training.
+#[derive(Debug)]
+pub struct Fit {
+    model: Model,
+    config: OptimizerConfig,
+    adam: AdamW,
+    /// Labels drawn so far, by item; by user; by (user, item).
+    item_counts: CountMinSketch,
+    user_counts: CountMinSketch,
+    pair_counts: CountMinSketch,
+}
+
+fn pair_key(user: usize, item: i64) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(&[(user as u64).to_le_bytes(), item.to_le_bytes()].concat())
+}
+
+impl Fit {
+    /// Start from a model.
+    #[must_use]
+    pub fn new(model: Model, config: OptimizerConfig) -> Self {
+        let adam = AdamW::new(&model.parameters);
+        let sketch = CountMinSketch::new;
+        Self { model, config, adam, item_counts: sketch(1), user_counts: sketch(2), pair_counts: sketch(3) }
+    }
+
+    /// The model as it stands.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model, when training is over.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// When the loss is not finite.
+    pub fn step(&mut self, batch: &TrainBatch, step: u64) -> Result<StepStats, ModelError> {
+        let loss = self.loss(batch);
+        loss.backward();
+        let loss = loss.double_value(&[]);
+        if !loss.is_finite() {
+            return Err(ModelError::NoPairs(format!("the loss of step {step} is {loss}; lower the learning rate")));
+        }
+        let grad_norm = self.adam.step(&mut self.model.parameters, &self.config, step);
+        self.model.clamp_temperature();
+        Ok(StepStats {
+            loss,
+            n_users: batch.n_users(),
+            n_pairs: batch.n_pairs(),
+            n_tokens: batch.n_tokens(),
+            learning_rate: self.config.learning_rate_at(step),
+            temperature: self.model.temperature(),
+            grad_norm,
+        })
+    }
+
+    /// The loss of a batch, a scalar; its labels are counted first, then read, as the logQ correction needs them.
+    pub(crate) fn loss(&mut self, batch: &TrainBatch) -> Tensor {
+        let (positive_log_q, pool_log_q) = self.log_q(batch);
+        let model = &self.model;
+        let device = model.content.device();
+        let on_device = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let w = model.parameters.views();
+        let items = on_device(&batch.items);
+        let vectors = model.item_tower.forward(&w, &model.item_tower.describe(&w, &model.content, &items)); // [n, D]
+        let scaled = &vectors * model.inverse_temperature(&w);
+        let pool = Pool {
+            vectors: scaled.index_select(0, &on_device(&batch.pool)).transpose(0, 1),
+            minus_log_q: (-Tensor::from_slice(&pool_log_q)).to_device(device).unsqueeze(0),
+        };
+        let labels = scaled.index_select(0, &on_device(&batch.label));
+        let weight = Tensor::from_slice(&batch.weight).to_device(device);
+        let minus_log_q = (-Tensor::from_slice(&positive_log_q)).to_device(device);
+        let mut first = 0;
+        let mut losses = Vec::with_capacity(batch.groups.len());
+        for group in &batch.groups {
+            let n_pairs = group.valid.len() as i64;
+            let rows = |column: &Tensor| column.narrow(0, first, n_pairs);
+            let pairs = PairTensors {
+                users: embed_queries(model, &w, group, &vectors),
+                labels: rows(&labels),
+                minus_log_q: rows(&minus_log_q),
+                masked: on_device(&group.masked),
+                weight: rows(&weight),
+            };
+            losses.push(sampled_softmax(&pairs, &pool));
+            first += n_pairs;
+        }
+        Tensor::stack(&losses, 0).sum(Kind::Float)
+    }
+
+    /// `log Q_i(p_i)` of each pair and `log Q` of each column of the pool.
+    ///
+    /// A column's Q is the expected number of times its item is in the pool, from both halves together: the pool is
+    /// then an importance sample of the whole catalogue, whichever half drew the item.
+    fn log_q(&mut self, batch: &TrainBatch) -> (Vec<f32>, Vec<f32>) {
+        let item_of = |slot: i64| batch.items[slot as usize];
+        for (&slot, &user) in batch.label.iter().zip(&batch.user) {
+            self.item_counts.add(item_of(slot) as u64);
+            self.user_counts.add(user as u64);
+            self.pair_counts.add(pair_key(user, item_of(slot)));
+        }
+        let n_random = (batch.pool.len() - batch.n_in_batch) as f64 / batch.n_eligible as f64;
+        let per_label = batch.n_in_batch as f64 / self.item_counts.total().max(1) as f64;
+        let expected = |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
+        let positive = |(&slot, &user): (&i64, &usize)| {
+            let item = item_of(slot);
+            match batch.correction {
+                PositiveCorrection::Conditional => {
+                    let drawn = f64::from(self.pair_counts.count(pair_key(user, item)));
+                    (drawn / f64::from(self.user_counts.count(user as u64))).min(1.0).ln() as f32
+                }
+                PositiveCorrection::Marginal => expected(item),
+                PositiveCorrection::Off => 0.0,
+            }
+        };
+        let positives = batch.label.iter().zip(&batch.user).map(positive).collect();
+        let off = batch.correction == PositiveCorrection::Off;
+        let pool = batch.pool.iter().map(|&slot| if off { 0.0 } else { expected(item_of(slot)) }).collect();
+        (positives, pool)
+    }
+
+    /// Write the optimizer's moments and the sketches.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_optimizer(&self, path: &Path) -> Result<(), ModelError> {
+        let (mean, square) = (to_vec(&self.adam.mean)?, to_vec(&self.adam.square)?);
+        let mut arrays = vec![NamedArray::f32("adam.mean", &mean), NamedArray::f32("adam.square", &square)];
+        let mut metadata = HashMap::new();
+        for (name, sketch) in self.sketches() {
+            arrays.push(NamedArray::u32(name, sketch.counters()));
+            metadata.insert(format!("{name}.total"), sketch.total().to_string());
+        }
+        checkpoint::write_arrays(path, &arrays, metadata)
+    }
+
+    const fn sketches(&self) -> [(&'static str, &CountMinSketch); 3] {
+        [("sketch.item", &self.item_counts), ("sketch.user", &self.user_counts), ("sketch.pair", &self.pair_counts)]
+    }
+
+    /// Take over what [`Self::save_optimizer`] wrote for the same model.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged or of another model.
+    pub fn load_optimizer(&mut self, path: &Path) -> Result<(), ModelError> {
+        let (mut arrays, metadata) = read_arrays(path)?;
+        let n = self.model.n_parameters();
+        for (name, moment) in [("adam.mean", &mut self.adam.mean), ("adam.square", &mut self.adam.square)] {
+            let values = take::<f32>(&mut arrays, path, name, n)?;
+            *moment = Tensor::from_slice(&values).to_device(moment.device());
+        }
+        let sketches = [
+            ("sketch.item", &mut self.item_counts), ("sketch.user", &mut self.user_counts),
+            ("sketch.pair", &mut self.pair_counts),
+        ];
+        for (name, sketch) in sketches {
+            let counters = take::<u32>(&mut arrays, path, name, sketch.counters().len())?;
+            let total = metadata.get(&format!("{name}.total")).and_then(|text| text.parse().ok());
+            let missing = || checkpoint::corrupt(path, format!("it does not say the total of `{name}`"));
+            sketch.restore(counters, total.ok_or_else(missing)?);
+        }
+        Ok(())
+    }
+}
+
+/// User embeddings at a group's trained positions, `[P, D]`.
+fn embed_queries(model: &Model, w: &Views, group: &QueryGroup, vectors: &Tensor) -> Tensor {
+    let device = model.content.device();
+    let tokens = TokenTensors::new(&group.tokens, device);
+    let described = model.item_tower.describe(w, &model.content, &tokens.item);
+    let queries = Tensor::from_slice(&group.queries)
+        .to_device(device)
+        .view([tokens.n_users, group.n_queries as i64]); // [B, S]
+    let of_tokens = model.user_tower.reads_item_vectors().then(|| {
+        let slots = Tensor::from_slice(&group.token_slot).to_device(device);
+        vectors.index_select(0, &slots).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
+    });
+    let all = model.user_tower.forward(w, &tokens, &described, &queries, of_tokens.as_ref()); // [B, S, D]
+    let valid = Tensor::from_slice(&group.valid).to_device(device);
+    all.flatten(0, 1).index_select(0, &valid) // [P, D]
+}

@@ -1,0 +1,5 @@
+//! The model from outside: leaks, padding, norms, resuming.
+
+mod fixture;
+mod numerics;
+mod training;
