@@ -1,0 +1,207 @@
+//! How often two items are acted on together, from sequences.
+//!
+//! Every action of an item hands out a weight of about 1, shared evenly by the item's partners in that basket, so a
+//! basket of 500 items counts 500 actions and not 125,000 pairs. In a basket of more than `max_partners` others each
+//! item is paired with that many, drawn at random, which bounds the work as well.
+
+use dayvec_core::{Day, Sequences};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::Csr;
+use crate::options::{Basket, BuildOptions};
+
+/// The distinct items of every basket, users one after the other, oldest basket first.
+#[derive(Debug, Default)]
+pub(crate) struct Baskets {
+    items: Vec<u32>,
+    ends: Vec<usize>,
+    /// Whether the basket is its user's first one.
+    opens: Vec<bool>,
+}
+
+impl Baskets {
+    /// `rows` gives the row of each of the sequences' items in the table that is being built.
+    pub(crate) fn of(sequences: &Sequences, rows: &[u32], basket: Basket) -> Self {
+        let mut baskets = Self::default();
+        for user in 0..sequences.n_users() {
+            let mut previous = None;
+            for at in sequences.range(user).rev() {
+                let timestamp = sequences.actions.timestamp[at];
+                match previous {
+                    Some(before) if together(basket, before, timestamp) => {}
+                    _ => baskets.open(previous.is_none()),
+                }
+                baskets.items.push(rows[sequences.actions.item[at] as usize]);
+                previous = Some(timestamp);
+            }
+            if previous.is_some() {
+                baskets.close();
+            }
+        }
+        baskets
+    }
+
+    fn open(&mut self, first_of_user: bool) {
+        if !first_of_user {
+            self.close();
+        }
+        self.opens.push(first_of_user);
+    }
+
+    /// Sort the open basket and drop repeats.
+    fn close(&mut self) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        self.items[start..].sort_unstable();
+        let mut kept = start;
+        for at in start..self.items.len() {
+            if kept == start || self.items[at] != self.items[kept - 1] {
+                self.items[kept] = self.items[at];
+                kept += 1;
+            }
+        }
+        self.items.truncate(kept);
+        self.ends.push(kept);
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn range(&self, basket: usize) -> std::ops::Range<usize> {
+        let start = if basket == 0 { 0 } else { self.ends[basket - 1] };
+        start..self.ends[basket]
+    }
+
+    /// Put the items of large baskets into an order drawn at random, so that taking neighbours is sampling.
+    fn shuffle(&mut self, max_partners: usize, seed: u64) {
+        for basket in 0..self.len() {
+            let range = self.range(basket);
+            if range.len() > max_partners {
+                let key = |item: u32| xxh3_64_with_seed(&item.to_le_bytes(), seed ^ (basket as u64) << 20);
+                self.items[range].sort_unstable_by_key(|&item| (key(item), item));
+            }
+        }
+    }
+
+    /// Call `f(a, b, weight)` once for each pair that is counted; `a` and `b` differ.
+    fn each_pair(&self, max_partners: usize, neighbour_weight: f32, mut f: impl FnMut(u32, u32, f32)) {
+        for basket in 0..self.len() {
+            let here = &self.items[self.range(basket)];
+            each_pair_within(here, max_partners, &mut f);
+            if basket > 0 && !self.opens[basket] && neighbour_weight > 0.0 {
+                let before = &self.items[self.range(basket - 1)];
+                each_pair_between(before, here, max_partners, |a, b, weight| {
+                    f(a, b, weight * neighbour_weight)
+                });
+            }
+        }
+    }
+
+    fn n_pairs(&self, max_partners: usize, neighbour_weight: f32) -> usize {
+        let mut n_pairs = 0;
+        for basket in 0..self.len() {
+            let n_here = self.range(basket).len();
+            n_pairs += n_here * n_here.saturating_sub(1).min(max_partners) / 2;
+            if basket > 0 && !self.opens[basket] && neighbour_weight > 0.0 {
+                n_pairs += self.range(basket - 1).len() * n_here.min(max_partners);
+            }
+        }
+        n_pairs
+    }
+}
+
+fn together(basket: Basket, before: i64, after: i64) -> bool {
+    match basket {
+        Basket::Day => Day::of_timestamp(before) == Day::of_timestamp(after),
+        Basket::Session { gap_s } => after - before <= i64::from(gap_s),
+    }
+}
+
+/// All pairs; or, when each item has more others than `max_partners`, each with the nearest ones around a ring.
+fn each_pair_within(items: &[u32], max_partners: usize, f: &mut impl FnMut(u32, u32, f32)) {
+    let n = items.len();
+    if n < 2 {
+        return;
+    }
+    if n - 1 <= max_partners {
+        let weight = 1.0 / (n - 1) as f32;
+        for (at, &a) in items.iter().enumerate() {
+            for &b in &items[at + 1..] {
+                f(a, b, weight);
+            }
+        }
+        return;
+    }
+    let half = max_partners / 2;
+    let weight = 1.0 / (2 * half) as f32;
+    for (at, &a) in items.iter().enumerate() {
+        for step in 1..=half {
+            f(a, items[(at + step) % n], weight);
+        }
+    }
+}
+
+/// Every item of one basket with up to `max_partners` of the next one, taken in turn.
+fn each_pair_between(before: &[u32], here: &[u32], max_partners: usize, mut f: impl FnMut(u32, u32, f32)) {
+    let n_partners = here.len().min(max_partners);
+    let sampled = here.len() as f32 / n_partners as f32;
+    let weight = sampled / before.len().max(here.len()) as f32;
+    for (at, &a) in before.iter().enumerate() {
+        for step in 0..n_partners {
+            let b = here[(at * n_partners + step) % here.len()];
+            if a != b {
+                f(a, b, weight);
+            }
+        }
+    }
+}
+
+/// Symmetric co-occurrence weights `[n_items, n_items]` with an empty diagonal and ascending columns.
+pub(crate) fn count_pairs(mut baskets: Baskets, n_items: usize, options: &BuildOptions) -> Csr {
+    let neighbour_weight = options.neighbour_weight;
+    let mut max_partners = options.max_partners;
+    while max_partners > 3 && baskets.n_pairs(max_partners, neighbour_weight) > options.max_pairs {
+        max_partners /= 2;
+    }
+    if max_partners < options.max_partners {
+        tracing::info!(
+            max_partners,
+            options.max_pairs,
+            "fewer partners an item, to bound the number of pairs"
+        );
+    }
+    baskets.shuffle(max_partners, options.seed);
+    let mut starts = vec![0_usize; n_items + 1];
+    baskets.each_pair(max_partners, neighbour_weight, |a, b, _| {
+        starts[a as usize + 1] += 1;
+        starts[b as usize + 1] += 1;
+    });
+    for row in 0..n_items {
+        starts[row + 1] += starts[row];
+    }
+    let mut next = starts.clone();
+    let mut partners = vec![(0_u32, 0.0_f32); starts[n_items]];
+    baskets.each_pair(max_partners, neighbour_weight, |a, b, weight| {
+        for (row, partner) in [(a, b), (b, a)] {
+            let at = &mut next[row as usize];
+            partners[*at] = (partner, weight);
+            *at += 1;
+        }
+    });
+    let mut sums = vec![0.0_f32; n_items];
+    let mut touched = Vec::new();
+    let rows = (0..n_items).map(|row| {
+        for &(partner, weight) in &partners[starts[row]..starts[row + 1]] {
+            let sum = &mut sums[partner as usize];
+            if *sum == 0.0 {
+                touched.push(partner);
+            }
+            *sum += weight;
+        }
+        touched.sort_unstable();
+        let row: Vec<(u32, f32)> =
+            touched.drain(..).map(|partner| (partner, std::mem::take(&mut sums[partner as usize]))).collect();
+        row
+    });
+    Csr::from_rows(n_items, rows)
+}

@@ -1,0 +1,52 @@
+//! The graph part of item features: co-occurrence weights become positive pointwise mutual information, and its
+//! truncated decomposition the vectors (Levy and Goldberg 2014: what skip-gram over the same pairs would learn).
+
+use crate::{BuildOptions, Csr, ItemsError, truncated_svd};
+
+/// Shifted positive pointwise mutual information of symmetric co-occurrence weights.
+///
+/// With `r` the row sums and contexts smoothed by a power α, PMI(a, b) = ln(c·Σrᵅ / (r_a·r_bᵅ)) is not symmetric; the
+/// mean of both directions is, and is what is taken: ln c + ln Σrᵅ - (1 + α)/2·(ln r_a + ln r_b) - ln shift.
+pub(crate) fn ppmi(counts: &Csr, smoothing: f32, shift: f32) -> Csr {
+    let alpha = f64::from(smoothing);
+    let sums: Vec<f64> =
+        (0..counts.n_rows()).map(|row| counts.row(row).map(|(_, weight)| f64::from(weight)).sum()).collect();
+    let total: f64 = sums.iter().filter(|&&sum| sum > 0.0).map(|sum| sum.powf(alpha)).sum();
+    let logs: Vec<f64> = sums.iter().map(|sum| (1.0 + alpha) / 2.0 * sum.ln()).collect();
+    let offset = total.ln() - f64::from(shift).ln();
+    let rows = (0..counts.n_rows()).map(|row| {
+        let logs = &logs;
+        counts.row(row).filter_map(move |(col, weight)| {
+            let value = f64::from(weight).ln() + offset - (logs[row] + logs[col as usize]);
+            (value > 0.0).then_some((col, value as f32))
+        })
+    });
+    Csr::from_rows(counts.n_cols(), rows)
+}
+
+/// Unit vectors `[n_items, width]` of the items in a PPMI matrix; zero for an item without a partner.
+pub(crate) fn graph_vectors(
+    ppmi: &Csr,
+    width: usize,
+    options: &BuildOptions,
+) -> Result<Vec<f32>, ItemsError> {
+    let svd = truncated_svd(ppmi, width, options.seed)?;
+    let mut vectors = svd.scaled_rows(options.power, width);
+    for (row, vector) in vectors.chunks_exact_mut(width).enumerate() {
+        if ppmi.row(row).len() == 0 {
+            vector.fill(0.0); // what the decomposition leaves there is rounding
+        }
+    }
+    normalise_rows(&mut vectors, width);
+    Ok(vectors)
+}
+
+/// Scale every row to norm 1; a row of zeros stays.
+pub(crate) fn normalise_rows(values: &mut [f32], width: usize) {
+    for row in values.chunks_exact_mut(width) {
+        let norm = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        if norm > 0.0 {
+            row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The settings of [`build_items`](crate::build_items), with the reason for each default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ItemsError;
+
+/// What counts as being acted on together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Basket {
+    /// The items of one user on one UTC day.
+    #[default]
+    Day,
+    /// The items of one user's run of actions in which none comes more than this many seconds after the one before;
+    /// for logs in which a day holds many purposes.
+    Session {
+        /// Longest pause within a session, in seconds.
+        gap_s: u32,
+    },
+}
+
+/// How item features are built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BuildOptions {
+    /// Width of a feature vector, text part included.
+    pub dim: usize,
+    /// How much of `dim` is the text part, when there is item text; else the graph part takes all of it.
+    pub text_dim: usize,
+    /// Share of the text part in the squared norm, and so in the cosine of two items that have both parts.
+    pub text_weight: f32,
+    /// Which actions of a user go together.
+    pub basket: Basket,
+    /// Weight of a pair that spans two successive baskets of a user, against 1 within a basket; 0 leaves them out.
+    /// Without it a log in which most baskets hold one item has no pairs.
+    pub neighbour_weight: f32,
+    /// In a basket of more items than this, each item is paired with this many others, drawn at random.
+    pub max_partners: usize,
+    /// Bound of the pairs that are counted (16 bytes of memory each): `max_partners` is halved until it is met.
+    pub max_pairs: usize,
+    /// Context-distribution smoothing (Levy, Goldberg and Dagan 2015): counts of contexts are raised to this power,
+    /// which takes the edge off the large values of rare items.
+    pub smoothing: f32,
+    /// ln of this is taken off every value before the negative ones are dropped: the number of negative samples of
+    /// the equivalent skip-gram model.
+    pub shift: f32,
+    /// Exponent of the singular values in U·Σ^power: 0 weighs all directions alike, 1 keeps their sizes.
+    pub power: f32,
+    /// Number of labels `cluster-NNN` that stand in for interests when the item text has none.
+    pub n_interests: usize,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            dim: 64,
+            text_dim: 16,
+            text_weight: 0.2,
+            basket: Basket::Day,
+            neighbour_weight: 0.3,
+            max_partners: 64,
+            max_pairs: 64 << 20,
+            smoothing: 0.75,
+            shift: 1.0,
+            power: 0.5,
+            n_interests: 64,
+            seed: 0,
+        }
+    }
+}
+
+impl BuildOptions {
+    /// Everything that is wrong with the options, one sentence a fault.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut check = |sound: bool, fault: String| {
+            if !sound {
+                faults.push(fault);
+            }
+        };
+        let share = |value: f32| (0.0..=1.0).contains(&value);
+        check(self.dim > 0, "dim: must be at least 1".to_owned());
+        check(
+            self.text_dim < self.dim.max(1),
+            format!("text_dim: {} must be less than dim, {}", self.text_dim, self.dim),
+        );
+        check(share(self.text_weight), format!("text_weight: {} is not in 0..=1", self.text_weight));
+        check(
+            self.neighbour_weight >= 0.0 && self.neighbour_weight.is_finite(),
+            format!("neighbour_weight: {} is not a number of at least 0", self.neighbour_weight),
+        );
+        check(self.max_partners >= 2, format!("max_partners: {} must be at least 2", self.max_partners));
+        check(share(self.smoothing), format!("smoothing: {} is not in 0..=1", self.smoothing));
+        check(
+            self.shift >= 1.0 && self.shift.is_finite(),
+            format!("shift: {} is not a number of at least 1", self.shift),
+        );
+        check(share(self.power), format!("power: {} is not in 0..=1", self.power));
+        check(self.n_interests > 0, "n_interests: must be at least 1".to_owned());
+        faults
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ItemsError> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(()) } else { Err(ItemsError::Options(faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_told() {
+        assert!(BuildOptions::default().check().is_ok());
+        let options =
+            BuildOptions { dim: 8, text_dim: 8, shift: f32::NAN, power: 2.0, ..BuildOptions::default() };
+        let message = options.check().unwrap_err().to_string();
+        for name in ["text_dim: 8", "shift: NaN", "power: 2"] {
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}

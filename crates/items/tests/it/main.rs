@@ -1,0 +1,7 @@
+//! Item features as a caller meets them: files in, files out, and tables built from planted structure.
+#![allow(missing_docs, reason = "tests")]
+
+mod building;
+mod files;
+mod item_text;
+mod planted;
