@@ -1,0 +1,248 @@
+//! A batch of a log becomes rows: each row is found good, outside the window or bad; good ones are interned.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::{
+    ChunkedArray, Column, DataFrame, Float32Chunked, Int64Chunked, PolarsNumericType, StringChunked,
+    UInt64Chunked,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bad_rows::{BadRow, BadRows, is_plausible};
+use crate::columns::{TimeScale, name};
+use crate::intern::{FastInterner, decimal};
+use crate::positive::Labels;
+use crate::store::HAS_EVENT_ID;
+
+/// Ids as the file has them.
+pub(crate) enum Ids<'a> {
+    Integer(&'a Int64Chunked),
+    Unsigned(&'a UInt64Chunked),
+    Text(&'a StringChunked),
+}
+
+/// One of them.
+#[derive(Clone, Copy)]
+pub(crate) enum Id<'a> {
+    Integer(i64),
+    /// Above the range of `i64`, or from a column of such.
+    Unsigned(u64),
+    Text(&'a str),
+}
+
+impl<'a> Ids<'a> {
+    fn of(column: &'a Column) -> Option<Self> {
+        let integer = column.i64().ok().map(Self::Integer);
+        integer
+            .or_else(|| column.u64().ok().map(Self::Unsigned))
+            .or_else(|| column.str().ok().map(Self::Text))
+    }
+
+    fn for_each(&self, mut each: impl FnMut(Option<Id<'a>>)) {
+        match self {
+            Self::Integer(ids) => numbers(ids).for_each(|id| each(id.map(Id::Integer))),
+            Self::Unsigned(ids) => numbers(ids).for_each(|id| each(id.map(Id::Unsigned))),
+            Self::Text(ids) => texts(ids).for_each(|id| each(id.map(Id::Text))),
+        }
+    }
+
+    fn has_bad(&self) -> bool {
+        match self {
+            Self::Integer(ids) => ids.null_count() > 0,
+            Self::Unsigned(ids) => ids.null_count() > 0,
+            Self::Text(_) => true,
+        }
+    }
+
+    /// Rows of the ids of good events.
+    pub(crate) fn intern(&self, fates: &[Fate], interner: &mut FastInterner) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(fates.len());
+        let mut fates = fates.iter();
+        self.for_each(|id| {
+            if let (Some(Fate::Good), Some(id)) = (fates.next(), id) {
+                rows.push(match id {
+                    Id::Integer(id) => interner.integer(id),
+                    Id::Text(id) => interner.text(id),
+                    Id::Unsigned(id) => match i64::try_from(id) {
+                        Ok(id) => interner.integer(id),
+                        Err(_) => interner.text(&id.to_string()),
+                    },
+                });
+            }
+        });
+        rows
+    }
+
+    /// Event keys of good events. With `raw` the column holds keys, not ids.
+    pub(crate) fn event_keys(&self, fates: &[Fate], raw: bool) -> Vec<u64> {
+        let mut keys = Vec::with_capacity(fates.len());
+        let mut fates = fates.iter();
+        self.for_each(|id| {
+            if matches!(fates.next(), Some(Fate::Good)) {
+                keys.push(id.map_or(0, |id| event_key(id, raw)));
+            }
+        });
+        keys
+    }
+}
+
+fn event_key(id: Id<'_>, raw: bool) -> u64 {
+    let hash = match id {
+        Id::Unsigned(key) if raw => return if key & HAS_EVENT_ID == 0 { 0 } else { key },
+        Id::Integer(id) => xxh3_64(decimal(id, &mut [0; 20]).as_bytes()),
+        Id::Unsigned(id) => xxh3_64(id.to_string().as_bytes()),
+        Id::Text(id) => xxh3_64(id.as_bytes()),
+    };
+    hash | HAS_EVENT_ID
+}
+
+fn numbers<T: PolarsNumericType>(column: &ChunkedArray<T>) -> impl Iterator<Item = Option<T::Native>> {
+    column.downcast_iter().flat_map(|chunk| chunk.iter().map(|value| value.copied()))
+}
+
+fn texts(column: &StringChunked) -> impl Iterator<Item = Option<&str>> {
+    column.downcast_iter().flat_map(|chunk| chunk.iter())
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Good,
+    /// Not in the window of time that was asked for; nothing else is asked of the row.
+    Outside,
+    Bad(BadRow),
+}
+
+/// The columns of a batch.
+pub(crate) struct Batch<'a> {
+    pub(crate) user: Ids<'a>,
+    pub(crate) item: Ids<'a>,
+    pub(crate) event: Option<Ids<'a>>,
+    time: &'a Int64Chunked,
+    action: Option<&'a StringChunked>,
+    surface: Option<&'a StringChunked>,
+    duration: Option<&'a Float32Chunked>,
+}
+
+/// Each row's fate, and what was worked out on the way, for every row, good or not.
+pub(crate) struct Checked {
+    pub(crate) fates: Vec<Fate>,
+    pub(crate) timestamp: Vec<i64>,
+    pub(crate) action_type: Vec<u8>,
+}
+
+impl<'a> Batch<'a> {
+    /// `None` when a column is not of the type that the scan was to give.
+    pub(crate) fn of(frame: &'a DataFrame) -> Option<Self> {
+        let optional = |column: &str| frame.column(column).ok();
+        Some(Self {
+            user: Ids::of(frame.column(name::USER).ok()?)?,
+            item: Ids::of(frame.column(name::ITEM).ok()?)?,
+            time: frame.column(name::TIME).ok()?.i64().ok()?,
+            event: optional(name::EVENT).and_then(Ids::of),
+            action: optional(name::ACTION).and_then(|column| column.str().ok()),
+            surface: optional(name::SURFACE).and_then(|column| column.str().ok()),
+            duration: optional(name::DURATION).and_then(|column| column.f32().ok()),
+        })
+    }
+
+    /// The first fault of a row, in this order, is its reason: time, user, item, action.
+    pub(crate) fn check(&self, scale: TimeScale, window_s: (i64, i64), labels: &Labels) -> Checked {
+        let mut fates = Vec::with_capacity(self.time.len());
+        let mut timestamp = Vec::with_capacity(self.time.len());
+        numbers(self.time).for_each(|raw| {
+            let at = scale.seconds(raw.unwrap_or(0));
+            timestamp.push(at);
+            fates.push(match raw {
+                None => Fate::Bad(BadRow::NullTimestamp),
+                Some(_) if !is_plausible(at) => Fate::Bad(BadRow::ImplausibleTime),
+                Some(_) if at < window_s.0 || at >= window_s.1 => Fate::Outside,
+                Some(_) => Fate::Good,
+            });
+        });
+        check_ids(&self.user, &mut fates, (BadRow::NullUserId, BadRow::EmptyUserId));
+        check_ids(&self.item, &mut fates, (BadRow::NullItemId, BadRow::EmptyItemId));
+        let action_type = match self.action {
+            None => vec![0; fates.len()],
+            Some(actions) => check_actions(actions, &mut fates, labels),
+        };
+        Checked { fates, timestamp, action_type }
+    }
+
+    /// 1 + row of the surface of good events, 0 for none; empty without a surface column, `None` on too many.
+    pub(crate) fn surfaces(&self, fates: &[Fate], labels: &mut Labels) -> Option<Vec<u16>> {
+        let Some(surfaces) = self.surface else { return Some(Vec::new()) };
+        let good = texts(surfaces).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+        let mut last = ("", 0);
+        good.map(|(surface, _)| {
+            let surface = surface.unwrap_or("");
+            if surface != last.0 {
+                last = (surface, if surface.is_empty() { 0 } else { labels.surface(surface)? });
+            }
+            Some(last.1)
+        })
+        .collect()
+    }
+
+    /// Seconds that good events lasted, NaN for unknown; empty without a duration column.
+    pub(crate) fn durations(&self, fates: &[Fate]) -> Vec<f32> {
+        let Some(durations) = self.duration else { return Vec::new() };
+        let good = numbers(durations).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+        good.map(|(duration, _)| duration.unwrap_or(f32::NAN)).collect()
+    }
+
+    /// Counts bad rows; `first_row` is the batch's first row in the file.
+    pub(crate) fn note_bad(&self, fates: &[Fate], bad: &mut BadRows, path: &Arc<Path>, first_row: u64) {
+        for (row, fate) in fates.iter().enumerate() {
+            let Fate::Bad(reason) = *fate else { continue };
+            let raw_time = self.time.get(row);
+            let action = self.action.and_then(|actions| actions.get(row));
+            bad.note(reason, path, first_row + row as u64, || match reason {
+                BadRow::ImplausibleTime => raw_time.map_or(String::new(), |raw| raw.to_string()),
+                BadRow::UnknownAction => action.unwrap_or_default().to_owned(),
+                _ => String::new(),
+            });
+            match (reason, raw_time, action) {
+                (BadRow::ImplausibleTime, Some(raw), _) => bad.note_raw_time(raw),
+                (BadRow::UnknownAction, _, Some(action)) => bad.note_unknown_action(action),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_ids(ids: &Ids<'_>, fates: &mut [Fate], (null, empty): (BadRow, BadRow)) {
+    if !ids.has_bad() {
+        return;
+    }
+    let mut fates = fates.iter_mut();
+    ids.for_each(|id| {
+        let reason = match id {
+            None => null,
+            Some(Id::Text("")) => empty,
+            Some(_) => {
+                fates.next();
+                return;
+            }
+        };
+        if let Some(fate @ Fate::Good) = fates.next() {
+            *fate = Fate::Bad(reason);
+        }
+    });
+}
+
+fn check_actions(actions: &StringChunked, fates: &mut [Fate], labels: &Labels) -> Vec<u8> {
+    let mut rows = Vec::with_capacity(fates.len());
+    let mut last = (None, None);
+    texts(actions).zip(fates).for_each(|(action, fate)| {
+        if action != last.0 || action.is_none() {
+            last = (action, action.and_then(|action| labels.action(action)));
+        }
+        rows.push(last.1.unwrap_or(0));
+        if last.1.is_none() && *fate == Fate::Good {
+            *fate = Fate::Bad(if action.is_none() { BadRow::NullAction } else { BadRow::UnknownAction });
+        }
+    });
+    rows
+}

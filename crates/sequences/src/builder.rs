@@ -1,0 +1,206 @@
+//! The reader: files in, sequences and a report out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dayvec_core::{EventSchema, Sequences};
+use polars::prelude::DataFrame;
+
+use crate::arrange::{Keep, Names, arrange};
+use crate::bad_rows::{BadRows, Verdict};
+use crate::batch::{Batch, Checked, Fate};
+use crate::columns::TimeScale;
+use crate::error::{Result, SequencesError};
+use crate::intern::FastInterner;
+use crate::parallel;
+use crate::positive::Labels;
+use crate::report::ReadReport;
+use crate::scan::Scan;
+use crate::store::{Rows, Store};
+
+/// What is read, and how many bad rows are borne.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// First second (Unix time) of the events to take.
+    pub from_s: i64,
+    /// First second after them. Events outside are passed over; they are not bad rows.
+    pub until_s: i64,
+    /// The read fails when more than this share of all rows is bad; 0.01 is a sensible limit.
+    pub max_bad_share: f64,
+    /// Where examples of bad rows are written, as CSV, if there are any; `None` for nowhere.
+    pub quarantine: Option<PathBuf>,
+}
+
+/// Reads event files into sequences; see the crate's documentation for order and duplicates.
+pub struct SequenceBuilder {
+    schema: EventSchema,
+    options: ReadOptions,
+    labels: Labels,
+    users: FastInterner,
+    items: FastInterner,
+    store: Store,
+    bad: BadRows,
+    report: ReadReport,
+    files: Vec<PathBuf>,
+    /// The event column holds keys of a state file, not ids.
+    raw_event_keys: bool,
+}
+
+/// Where a batch is from.
+struct Place {
+    path: Arc<Path>,
+    scale: TimeScale,
+    /// Row in the file of the batch's first row.
+    first_row: u64,
+}
+
+impl SequenceBuilder {
+    /// A reader of events that look like `schema`.
+    ///
+    /// # Errors
+    /// [`SequencesError::Schema`] with everything that is wrong with the schema itself.
+    pub fn new(schema: &EventSchema, options: ReadOptions) -> Result<Self> {
+        let faults = schema.faults();
+        if !faults.is_empty() {
+            return Err(SequencesError::Schema { faults });
+        }
+        Ok(Self {
+            schema: schema.clone(),
+            options,
+            labels: Labels::new(schema),
+            users: FastInterner::default(),
+            items: FastInterner::default(),
+            store: Store::default(),
+            bad: BadRows::default(),
+            report: ReadReport::default(),
+            files: Vec::new(),
+            raw_event_keys: false,
+        })
+    }
+
+    /// The reader of state files.
+    pub(crate) fn of_state(schema: &EventSchema) -> Result<Self> {
+        let everything =
+            ReadOptions { from_s: i64::MIN, until_s: i64::MAX, max_bad_share: 0.0, quarantine: None };
+        Ok(Self { raw_event_keys: true, ..Self::new(schema, everything)? })
+    }
+
+    /// Reads files, in this order, which is the order of the input where events have the same time.
+    ///
+    /// # Errors
+    /// When a file cannot be read, lacks a column or has one of a wrong type. Bad rows are no error here.
+    pub fn push_files(&mut self, files: &[PathBuf]) -> Result<()> {
+        for path in files {
+            let scan = Scan::open(&self.schema, path)?;
+            let mut place = Place { path: path.as_path().into(), scale: scan.scale, first_row: 0 };
+            scan.batches(|frame| {
+                self.push_batch(&frame, &place)?;
+                place.first_row += frame.height() as u64;
+                Ok(())
+            })?;
+            self.report.files += 1;
+            self.report.rows += place.first_row;
+            self.files.push(path.clone());
+            tracing::debug!(file = %path.display(), rows = place.first_row, "read events");
+        }
+        Ok(())
+    }
+
+    /// The sequences of all that was read.
+    ///
+    /// # Errors
+    /// [`SequencesError::EmptyLog`] when the files had no row (rows that are all outside the window give no user,
+    /// and no error), [`SequencesError::TooManyBadRows`] when the bad share passes the limit.
+    pub fn finish(self, keep: Keep) -> Result<(Sequences, ReadReport)> {
+        if self.report.rows == 0 {
+            let (n_files, mut files) = (self.files.len(), self.files);
+            files.truncate(3);
+            return Err(SequencesError::EmptyLog { n_files, files });
+        }
+        self.finish_any(keep)
+    }
+
+    /// The same, also of nothing.
+    pub(crate) fn finish_any(self, keep: Keep) -> Result<(Sequences, ReadReport)> {
+        self.bad.judge(&Verdict {
+            rows: self.report.rows,
+            max_bad_share: self.options.max_bad_share,
+            quarantine: self.options.quarantine.as_deref(),
+            known_actions: &self.schema.actions,
+            time_unit: self.schema.time_unit,
+        })?;
+        let names = Names {
+            users: self.users.into_interner().into_ids(),
+            items: self.items.into_interner(),
+            surfaces: self.labels.into_surfaces(),
+        };
+        let (sequences, dropped) = arrange(self.store, names, keep);
+        let report = ReadReport {
+            kept: sequences.n_actions() as u64,
+            duplicates: dropped.duplicates,
+            beyond_keep: dropped.beyond_keep,
+            bad: self.bad.into_counts(),
+            ..self.report
+        };
+        Ok((sequences, report))
+    }
+
+    fn push_batch(&mut self, frame: &DataFrame, place: &Place) -> Result<()> {
+        let batch = Batch::of(frame).ok_or_else(|| SequencesError::Polars {
+            action: "read",
+            path: place.path.to_path_buf(),
+            source: polars::error::PolarsError::SchemaMismatch(
+                "a batch lacks a column that was asked for".into(),
+            ),
+        })?;
+        let window_s = (self.options.from_s, self.options.until_s);
+        let checked = batch.check(place.scale, window_s, &self.labels);
+        let fates = checked.fates.as_slice();
+        batch.note_bad(fates, &mut self.bad, &place.path, place.first_row);
+        let (users, items, labels) = (&mut self.users, &mut self.items, &mut self.labels);
+        let raw = self.raw_event_keys;
+        let (user, rest) = parallel::both(
+            fates.len(),
+            || batch.user.intern(fates, users),
+            || {
+                let item = batch.item.intern(fates, items);
+                let event = batch.event.as_ref().map_or(Vec::new(), |events| events.event_keys(fates, raw));
+                let surface = batch.surfaces(fates, labels)?;
+                Some(Rows { item, event, surface, duration_s: batch.durations(fates), ..Rows::default() })
+            },
+        );
+        let mut rows = rest.ok_or_else(|| SequencesError::TooManySurfaces {
+            path: place.path.to_path_buf(),
+            column: self.schema.columns.surface.clone().unwrap_or_default(),
+        })?;
+        rows.user = user;
+        self.complete(&mut rows, checked);
+        self.store.push(&rows, self.users.ids());
+        Ok(())
+    }
+
+    /// Time, action and label of the good rows; counts the others.
+    fn complete(&mut self, rows: &mut Rows, checked: Checked) {
+        let Checked { fates, mut timestamp, mut action_type } = checked;
+        if rows.user.len() < fates.len() {
+            self.report.outside_window += fates.iter().filter(|fate| **fate == Fate::Outside).count() as u64;
+            retain_good(&mut timestamp, &fates);
+            retain_good(&mut action_type, &fates);
+        }
+        let report = &mut self.report;
+        report.first_s = report.first_s.into_iter().chain(timestamp.iter().copied().min()).min();
+        report.last_s = report.last_s.into_iter().chain(timestamp.iter().copied().max()).max();
+        let positive = action_type.iter().enumerate().map(|(row, &action)| {
+            let surface = rows.surface.get(row).copied().unwrap_or(0);
+            let duration = rows.duration_s.get(row).copied().unwrap_or(f32::NAN);
+            self.labels.is_positive(action, surface, duration)
+        });
+        rows.positive = positive.collect();
+        (rows.timestamp, rows.action_type) = (timestamp, action_type);
+    }
+}
+
+fn retain_good<T>(column: &mut Vec<T>, fates: &[Fate]) {
+    let mut fates = fates.iter();
+    column.retain(|_| fates.next() == Some(&Fate::Good));
+}

@@ -1,0 +1,90 @@
+//! Streams the mapped columns of one file, in order, in bounded batches; polars decodes the next batch on its own
+//! threads while the caller works on this one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use dayvec_core::EventSchema;
+use polars::error::PolarsError;
+use polars::prelude::{
+    DataFrame, DataType, Engine, LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlanCallback,
+    ScanArgsParquet, Schema,
+};
+
+use crate::columns::{self, TimeScale};
+use crate::error::{Result, SequencesError};
+use crate::files::Format;
+
+/// A file that was opened, with nothing but its header or footer read.
+pub(crate) struct Scan<'a> {
+    path: &'a Path,
+    frame: LazyFrame,
+    pub(crate) scale: TimeScale,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn open(schema: &EventSchema, path: &'a Path) -> Result<Self> {
+        let failed = |source| SequencesError::Polars { action: "read", path: path.to_owned(), source };
+        let mut frame = match Format::of(path) {
+            Some(Format::Parquet) => open_parquet(path).map_err(failed)?,
+            Some(Format::Csv) => open_csv(schema, path).map_err(failed)?,
+            None => return Err(SequencesError::UnknownFormat { path: path.to_owned() }),
+        };
+        let found = frame.collect_schema().map_err(failed)?;
+        let columns = columns::plan(schema, &found, path)?;
+        Ok(Self { path, frame: frame.select(columns.select), scale: columns.scale })
+    }
+
+    /// Calls `each` with the file's rows, in their order; an error of `each` ends the scan.
+    pub(crate) fn batches(self, mut each: impl FnMut(DataFrame) -> Result<()>) -> Result<()> {
+        let failed = |source| SequencesError::Polars { action: "read", path: self.path.to_owned(), source };
+        let (send, receive) = sync_channel(1);
+        let hand_over = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
+        let query = self.frame.sink_batches(hand_over, true, None).map_err(failed)?;
+        thread::scope(|scope| {
+            let decoder = scope.spawn(move || query.collect_with_engine(Engine::Streaming).map(drop));
+            let read = receive.iter().try_for_each(&mut each);
+            drop(receive);
+            let decoded = decoder.join().unwrap_or_else(|_| {
+                Err(PolarsError::ComputeError(
+                    "the decoder panicked: the file is damaged or of an unknown kind".into(),
+                ))
+            });
+            read.and(decoded.map_err(failed))
+        })
+    }
+}
+
+fn open_parquet(path: &Path) -> Result<LazyFrame, PolarsError> {
+    let args = ScanArgsParquet { glob: false, cache: false, ..ScanArgsParquet::default() };
+    LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, args)
+}
+
+/// Numbers and times are of the type that the first 100 rows have; a field that is not of its column's type is
+/// null, so that it is counted as a bad row and does not end the read.
+fn open_csv(schema: &EventSchema, path: &Path) -> Result<LazyFrame, PolarsError> {
+    let path = PlRefPath::try_from_path(path)?;
+    let reader = || {
+        LazyCsvReader::new(path.clone())
+            .with_glob(false)
+            .with_try_parse_dates(true)
+            .with_ignore_errors(true)
+            .with_truncate_ragged_lines(true)
+            .with_raise_if_empty(false)
+    };
+    let inferred = reader().finish()?.collect_schema()?;
+    let mut overwrite = Schema::default();
+    for column in columns::text_columns(schema).filter(|column| inferred.contains(column)) {
+        overwrite.insert(column.into(), DataType::String);
+    }
+    if let Some(column) = schema.columns.duration_s.as_deref().filter(|column| inferred.contains(column)) {
+        overwrite.insert(column.into(), DataType::Float64);
+    }
+    let time = schema.columns.timestamp.as_str();
+    if inferred.get(time) == Some(&DataType::String) {
+        overwrite.insert(time.into(), DataType::Int64);
+    }
+    reader().with_dtype_overwrite(Some(Arc::new(overwrite))).finish()
+}

@@ -1,0 +1,190 @@
+//! Each kind of bad input: what is counted, and what the error says.
+
+use dayvec_core::EventSchema;
+use dayvec_sequences::{BadRow, ReadOptions, SequenceBuilder, SequencesError};
+use polars::prelude::{Column, DataType, IntoColumn, NamedFrom, Series};
+
+use crate::log::{ALL, DAY, columns_of, lines, options, read, read_columns, shop, write_parquet};
+
+/// Reads columns that are refused; the message has all the `words`.
+fn refused(schema: &EventSchema, columns: Vec<Column>, words: &[&str]) -> SequencesError {
+    let error = read_columns(schema, columns, ALL).unwrap_err();
+    let message = error.to_string();
+    for word in words {
+        assert!(message.contains(word), "no `{word}` in: {message}");
+    }
+    error
+}
+
+fn good(n: usize) -> Vec<(&'static str, &'static str, &'static str, i64)> {
+    (0..n).map(|row| ("u", "a", "view", DAY + row as i64)).collect()
+}
+
+#[test]
+fn an_empty_log() {
+    let error = refused(&shop(), columns_of(&[]), &["the log is empty", "1 files", "events.parquet"]);
+    assert!(matches!(error, SequencesError::EmptyLog { .. }));
+    let nothing = SequenceBuilder::new(&shop(), options()).unwrap().finish(ALL).unwrap_err();
+    assert!(matches!(nothing, SequencesError::EmptyLog { n_files: 0, .. }));
+}
+
+#[test]
+fn an_empty_csv_has_no_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.csv");
+    std::fs::write(&path, "").unwrap();
+    let error = read(&shop(), &[path], options(), ALL).unwrap_err();
+    assert!(matches!(error, SequencesError::MissingColumn { .. }), "{error}");
+}
+
+#[test]
+fn a_missing_column() {
+    let mut log = columns_of(&good(1));
+    log[0].rename("customer".into());
+    let error = refused(
+        &shop(),
+        log,
+        &["no column `user_id`", "customer", "item_id", "`columns: { user_id: NAME }`"],
+    );
+    assert!(matches!(error, SequencesError::MissingColumn { role: "user_id", .. }));
+    let mut log = columns_of(&good(1));
+    log.remove(2);
+    refused(&shop(), log, &["no column `action`", "list a single action"]);
+}
+
+#[test]
+fn a_column_of_a_wrong_type() {
+    let mut log = columns_of(&good(1));
+    log[0] = Column::new("user_id".into(), [1.0f64]);
+    refused(&shop(), log, &["`user_id`", "f64", "text or integer"]);
+    let mut log = columns_of(&good(1));
+    log[3] = Column::new("timestamp".into(), ["2011-12-09"]);
+    let error = refused(&shop(), log, &["`timestamp`", "str", "`time_unit`"]);
+    assert!(matches!(error, SequencesError::ColumnType { .. }));
+}
+
+#[test]
+fn a_wrong_unit_of_time_names_the_one_that_fits() {
+    for (factor, fits) in
+        [(1_000, "`ms` would fit"), (1_000_000, "`us` would fit"), (1_000_000_000, "`ns` would fit")]
+    {
+        let events: Vec<_> =
+            good(10).into_iter().map(|event| (event.0, event.1, event.2, event.3 * factor)).collect();
+        let error = refused(
+            &shop(),
+            columns_of(&events),
+            &["implausible time", "`time_unit` is probably wrong", fits, "says `s`"],
+        );
+        assert!(matches!(error, SequencesError::TooManyBadRows { bad: 10, rows: 10, .. }));
+    }
+}
+
+#[test]
+fn null_and_empty_ids_and_times_are_counted_by_reason() {
+    let mut log = columns_of(&good(7));
+    log[0] = Column::new(
+        "user_id".into(),
+        [None, Some(""), Some("u"), Some("u"), Some("u"), Some("u"), Some("u")],
+    );
+    log[1] = Column::new(
+        "item_id".into(),
+        [Some("a"), Some("a"), None, Some(""), Some("a"), Some("a"), Some("a")],
+    );
+    log[2] = Column::new(
+        "action".into(),
+        [Some("view"), Some("view"), Some("view"), Some("view"), None, Some("view"), Some("view")],
+    );
+    log[3] = Column::new(
+        "timestamp".into(),
+        [Some(DAY), Some(DAY), Some(DAY), Some(DAY), Some(DAY), None, Some(DAY)],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_parquet(&folder.path().join("events.parquet"), log);
+    let quarantine = folder.path().join("quarantine.csv");
+    let with_limit =
+        |max_bad_share| ReadOptions { max_bad_share, quarantine: Some(quarantine.clone()), ..options() };
+    let (sequences, report) = read(&shop(), &[file.clone()], with_limit(0.9), ALL).unwrap();
+    assert_eq!(lines(&sequences), ["u: a view 0"]);
+    use BadRow::{EmptyItemId, EmptyUserId, NullAction, NullItemId, NullTimestamp, NullUserId};
+    let reasons = [NullUserId, EmptyUserId, NullItemId, EmptyItemId, NullTimestamp, NullAction];
+    assert_eq!(report.bad, reasons.map(|reason| (reason, 1)).into());
+    assert_eq!(serde_json::to_value(&report).unwrap()["bad"]["null_item_id"], 1);
+    let samples = std::fs::read_to_string(&quarantine).unwrap();
+    let file_text = file.display();
+    for (reason, row) in [("null user id", 0), ("empty user id", 1), ("null item id", 2), ("null action", 4)]
+    {
+        let line = format!("{reason},\"{file_text}\",{row},\"\"");
+        assert!(samples.contains(&line), "no {line} in {samples}");
+    }
+    let message = read(&shop(), &[file], with_limit(0.01), ALL).unwrap_err().to_string();
+    for words in [
+        "6 of 7 rows are bad (85.71 %; the limit is 1.00 %)",
+        "null item id 1",
+        "examples are in",
+        "quarantine.csv",
+    ] {
+        assert!(message.contains(words), "no `{words}` in: {message}");
+    }
+}
+
+#[test]
+fn all_null_ids() {
+    let mut log = columns_of(&good(3));
+    log[0] = Series::new_null("user_id".into(), 3).into_column();
+    refused(&shop(), log, &["null user id 3"]);
+    let mut log = columns_of(&good(3));
+    log[1] = Series::new("item_id".into(), [None::<i64>, None, None]).into_column();
+    refused(&shop(), log, &["null item id 3"]);
+}
+
+#[test]
+fn an_unknown_action_is_named_beside_the_known() {
+    let mut events = good(3);
+    events[1].2 = "wishlist";
+    refused(&shop(), columns_of(&events), &["unknown action 1", "`wishlist` 1", "`view`, `buy`, `return`"]);
+    let mut log = columns_of(&good(2));
+    log[2] = log[2].as_materialized_series().cast(&DataType::Binary).unwrap().into_column();
+    assert_eq!(read_columns(&shop(), log, ALL).unwrap().1.kept, 2, "binary text is text");
+}
+
+#[test]
+fn fields_of_csv_that_cannot_be_read_are_bad_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.csv");
+    let mut text = String::from("user_id,item_id,action,timestamp,duration_s\n");
+    for row in 0..200 {
+        text.push_str(&format!("u{row},a,view,{},1.5\n", DAY + row));
+    }
+    text.push_str(&format!("u,a,view,yesterday,1\n,a,view,{DAY},1\nu,a,view,{DAY},long\n"));
+    std::fs::write(&path, text).unwrap();
+    let lenient = ReadOptions { max_bad_share: 0.05, ..options() };
+    let (_, report) = read(&shop(), &[path], lenient, ALL).unwrap();
+    assert_eq!(report.bad, [(BadRow::NullTimestamp, 1), (BadRow::NullUserId, 1)].into());
+    assert_eq!(report.kept, 201);
+}
+
+#[test]
+fn a_damaged_or_absent_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = write_parquet(&folder.path().join("whole.parquet"), columns_of(&good(1000)));
+    let bytes = std::fs::read(&whole).unwrap();
+    let cut = folder.path().join("cut.parquet");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[40..60].fill(0xff);
+    let damaged = folder.path().join("damaged.parquet");
+    std::fs::write(&damaged, flipped).unwrap();
+    for path in [cut, damaged, folder.path().join("absent.parquet")] {
+        let message = read(&shop(), &[path.clone()], options(), ALL).unwrap_err().to_string();
+        assert!(message.contains(path.to_str().unwrap()), "{message}");
+    }
+}
+
+#[test]
+fn a_schema_that_contradicts_itself() {
+    let mut schema = shop();
+    schema.positives.clear();
+    schema.actions.push("view".into());
+    let error = SequenceBuilder::new(&schema, options()).err().unwrap().to_string();
+    assert!(error.contains("listed twice") && error.contains("positives"), "{error}");
+}

@@ -1,0 +1,8 @@
+#![allow(missing_docs, reason = "tests")]
+//! Reads real files, as a caller does.
+
+mod bad_input;
+mod daily_state;
+mod log;
+mod order;
+mod reading;
