@@ -1,1 +1,32 @@
-//! dayvec-cli
+//! The program `dayvec`: looks at what the other programs made, and makes up logs to try them on ([`synth`]).
+
+pub mod synth;
+pub mod synth_command;
+
+use clap::{Parser, Subcommand};
+
+/// Look at user embeddings and the snapshots that hold them.
+#[derive(Debug, Parser)]
+#[command(name = "dayvec", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make up a log of events with a known truth: deterministic by seed, of any size.
+    Synth(synth_command::SynthArgs),
+}
+
+/// Do what the command line asks.
+///
+/// # Errors
+/// With the exit code attached; see [`dayvec_runtime::exit`].
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Synth(args) => synth_command::run(&args),
+    }
+}
