@@ -1,1 +1,28 @@
-//! dayvec-bucket
+//! A bucket: keys and bytes in any object store, opened by URL, where nothing is ever overwritten.
+//!
+//! [`Bucket`] is the only way by which dayvec's programs meet (hand-offs in storage, never a call), so it offers
+//! just what their protocol needs: read, list, and *create-if-absent*. Local disk, S3, GCS and Azure honour the
+//! latter natively; [`Bucket::probe_create`] refuses a store that only pretends to.
+//!
+//! Options come from the environment under each store's usual names: `AWS_ENDPOINT_URL`, `AWS_REGION`,
+//! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP`, …, `GOOGLE_…`, `AZURE_…`.
+//!
+//! ```
+//! # async fn example() -> Result<(), dayvec_bucket::BucketError> {
+//! use dayvec_bucket::{Bucket, Created};
+//!
+//! let bucket = Bucket::open(&"memory:///".parse().expect("a URL"))?;
+//! assert_eq!(bucket.put_new("a/key", "first".into()).await?, Created::Yes);
+//! assert_eq!(bucket.put_new("a/key", "second".into()).await?, Created::AlreadyThere);
+//! assert_eq!(bucket.get("a/key").await?, "first");
+//! # Ok(())
+//! # }
+//! ```
+
+mod bucket;
+mod error;
+mod files;
+mod open;
+
+pub use bucket::{Bucket, Created, Entry, unique_name};
+pub use error::BucketError;

@@ -1,0 +1,142 @@
+//! Unreachable stores, stores that ignore create-if-absent, lost answers, and unusable URLs.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use dayvec_bucket::{Bucket, BucketError, Created};
+use futures::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// A store that misbehaves on create.
+#[derive(Debug, Default)]
+struct Odd {
+    inner: InMemory,
+    /// Accept every create, as Garage does.
+    ignores_create: bool,
+    /// Lose the answer of the next put: before it is applied, or after.
+    loses_before: AtomicBool,
+    loses_after: AtomicBool,
+}
+
+fn lost() -> object_store::Error {
+    object_store::Error::Generic { store: "odd", source: "connection reset".into() }
+}
+
+impl fmt::Display for Odd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("odd")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Odd {
+    async fn put_opts(&self, at: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        if self.ignores_create {
+            options.mode = PutMode::Overwrite;
+        }
+        if self.loses_before.swap(false, Ordering::SeqCst) {
+            return Err(lost());
+        }
+        let result = self.inner.put_opts(at, payload, options).await;
+        if self.loses_after.swap(false, Ordering::SeqCst) { Err(lost()) } else { result }
+    }
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(at, opts).await
+    }
+    async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(at, options).await
+    }
+    async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<bytes::Bytes>> {
+        self.inner.get_ranges(at, ranges).await
+    }
+    fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(at)
+    }
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+fn over(odd: Odd) -> (Bucket, Arc<Odd>) {
+    let odd = Arc::new(odd);
+    (Bucket::over(odd.clone(), &"memory:///odd".parse().unwrap()), odd)
+}
+
+#[tokio::test]
+async fn a_store_that_accepts_two_creates_is_refused() {
+    let (bucket, _) = over(Odd { ignores_create: true, ..Odd::default() });
+    let error = bucket.probe_create().await.unwrap_err();
+    assert!(matches!(error, BucketError::CreateNotHonoured { .. }), "{error}");
+    assert!(error.to_string().contains("single_publisher: true"), "{error}");
+
+    let alone = bucket.with_single_publisher(true);
+    alone.probe_create().await.unwrap();
+    assert_eq!(alone.put_new("k", "1".into()).await.unwrap(), Created::Yes);
+    assert_eq!(alone.put_new("k", "2".into()).await.unwrap(), Created::AlreadyThere);
+    assert_eq!(alone.get("k").await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_settled_by_reading_back() {
+    let (bucket, odd) = over(Odd::default());
+    odd.loses_after.store(true, Ordering::SeqCst);
+    assert_eq!(bucket.put_new("k", "mine".into()).await.unwrap(), Created::Yes);
+    odd.loses_after.store(true, Ordering::SeqCst);
+    assert_eq!(bucket.put_new("k", "late".into()).await.unwrap(), Created::AlreadyThere);
+    odd.loses_before.store(true, Ordering::SeqCst);
+    let error = bucket.put_new("new", "mine".into()).await.unwrap_err();
+    assert!(matches!(error, BucketError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_told_within_seconds() {
+    // Port 9 (discard) of this machine: nothing listens. The options stand in for AWS_ENDPOINT_URL, which other
+    // tests of this process need.
+    let url = "s3://bucket/prefix".parse().unwrap();
+    let options = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let bucket = Bucket::open_with(&url, options).unwrap();
+    let started = Instant::now();
+    let error = bucket.get("announcements/x").await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let message = error.to_string();
+    assert!(matches!(error, BucketError::Unreachable { .. }), "{message}");
+    for part in ["s3://bucket/prefix", "announcements/x", "AWS_ENDPOINT_URL"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn urls_that_are_no_bucket_say_what_to_write() {
+    let check = |url: &str, options: &[(&str, &str)], expected: &str| {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let error = Bucket::open_with(&url.parse().unwrap(), options).unwrap_err().to_string();
+        assert!(error.contains(url) && error.contains(expected), "{error}");
+    };
+    check("ftp://host/x", &[], "s3://bucket/prefix");
+    check("https://example.com/x", &[], "not an object store");
+    check("s3://bucket/x", &[("AWS_ENDPOINT_URL", "http://localhost:1")], "AWS_ALLOW_HTTP=true");
+}
