@@ -40,7 +40,12 @@ pub struct Fit {
     model: Model,
     config: OptimizerConfig,
     adam: AdamW,
-    /// Labels drawn so far, by item; by user; by (user, item).
+    counts: LabelCounts,
+}
+
+/// Labels drawn so far, by item; by user; by (user, item).
+#[derive(Debug, Clone)]
+pub(crate) struct LabelCounts {
     item_counts: CountMinSketch,
     user_counts: CountMinSketch,
     pair_counts: CountMinSketch,
@@ -50,13 +55,54 @@ fn pair_key(user: usize, item: i64) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&[(user as u64).to_le_bytes(), item.to_le_bytes()].concat())
 }
 
+impl LabelCounts {
+    fn new() -> Self {
+        Self {
+            item_counts: CountMinSketch::new(1),
+            user_counts: CountMinSketch::new(2),
+            pair_counts: CountMinSketch::new(3),
+        }
+    }
+
+    /// `log Q_i(p_i)` of each pair and `log Q` of each column of the pool.
+    ///
+    /// A column's Q is the expected number of times its item is in the pool, from both halves together: the pool is
+    /// then an importance sample of the whole catalogue, whichever half drew the item.
+    pub(crate) fn log_q(&mut self, batch: &TrainBatch) -> (Vec<f32>, Vec<f32>) {
+        let item_of = |slot: i64| batch.items[slot as usize];
+        for (&slot, &user) in batch.label.iter().zip(&batch.user) {
+            self.item_counts.add(item_of(slot) as u64);
+            self.user_counts.add(user as u64);
+            self.pair_counts.add(pair_key(user, item_of(slot)));
+        }
+        let n_in_batch = batch.pool_pairs.len();
+        let n_random = (batch.pool.len() - n_in_batch) as f64 / batch.n_eligible as f64;
+        let per_label = n_in_batch as f64 / self.item_counts.total().max(1) as f64;
+        let expected = |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
+        let positive = |(&slot, &user): (&i64, &usize)| {
+            let item = item_of(slot);
+            match batch.correction {
+                PositiveCorrection::Conditional => {
+                    let drawn = f64::from(self.pair_counts.count(pair_key(user, item)));
+                    (drawn / f64::from(self.user_counts.count(user as u64))).min(1.0).ln() as f32
+                }
+                PositiveCorrection::Marginal => expected(item),
+                PositiveCorrection::Off => 0.0,
+            }
+        };
+        let positives = batch.label.iter().zip(&batch.user).map(positive).collect();
+        let off = batch.correction == PositiveCorrection::Off;
+        let pool = batch.pool.iter().map(|&slot| if off { 0.0 } else { expected(item_of(slot)) }).collect();
+        (positives, pool)
+    }
+}
+
 impl Fit {
     /// Start from a model.
     #[must_use]
     pub fn new(model: Model, config: OptimizerConfig) -> Self {
         let adam = AdamW::new(&model.parameters);
-        let sketch = CountMinSketch::new;
-        Self { model, config, adam, item_counts: sketch(1), user_counts: sketch(2), pair_counts: sketch(3) }
+        Self { model, config, adam, counts: LabelCounts::new() }
     }
 
     /// The model as it stands.
@@ -69,6 +115,12 @@ impl Fit {
     #[must_use]
     pub fn into_model(self) -> Model {
         self.model
+    }
+
+    /// The counts behind the logQ correction, apart from the model.
+    #[cfg(test)]
+    pub(crate) fn clone_counts(&self) -> LabelCounts {
+        self.counts.clone()
     }
 
     /// One step.
@@ -97,7 +149,7 @@ impl Fit {
 
     /// The loss of a batch, a scalar; its labels are counted first, then read, as the logQ correction needs them.
     pub(crate) fn loss(&mut self, batch: &TrainBatch) -> Tensor {
-        let (positive_log_q, pool_log_q) = self.log_q(batch);
+        let (positive_log_q, pool_log_q) = self.counts.log_q(batch);
         let model = &self.model;
         let device = model.content.device();
         let on_device = |values: &[i64]| Tensor::from_slice(values).to_device(device);
@@ -130,37 +182,6 @@ impl Fit {
         Tensor::stack(&losses, 0).sum(Kind::Float)
     }
 
-    /// `log Q_i(p_i)` of each pair and `log Q` of each column of the pool.
-    ///
-    /// A column's Q is the expected number of times its item is in the pool, from both halves together: the pool is
-    /// then an importance sample of the whole catalogue, whichever half drew the item.
-    fn log_q(&mut self, batch: &TrainBatch) -> (Vec<f32>, Vec<f32>) {
-        let item_of = |slot: i64| batch.items[slot as usize];
-        for (&slot, &user) in batch.label.iter().zip(&batch.user) {
-            self.item_counts.add(item_of(slot) as u64);
-            self.user_counts.add(user as u64);
-            self.pair_counts.add(pair_key(user, item_of(slot)));
-        }
-        let n_random = (batch.pool.len() - batch.n_in_batch) as f64 / batch.n_eligible as f64;
-        let per_label = batch.n_in_batch as f64 / self.item_counts.total().max(1) as f64;
-        let expected = |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
-        let positive = |(&slot, &user): (&i64, &usize)| {
-            let item = item_of(slot);
-            match batch.correction {
-                PositiveCorrection::Conditional => {
-                    let drawn = f64::from(self.pair_counts.count(pair_key(user, item)));
-                    (drawn / f64::from(self.user_counts.count(user as u64))).min(1.0).ln() as f32
-                }
-                PositiveCorrection::Marginal => expected(item),
-                PositiveCorrection::Off => 0.0,
-            }
-        };
-        let positives = batch.label.iter().zip(&batch.user).map(positive).collect();
-        let off = batch.correction == PositiveCorrection::Off;
-        let pool = batch.pool.iter().map(|&slot| if off { 0.0 } else { expected(item_of(slot)) }).collect();
-        (positives, pool)
-    }
-
     /// Write the optimizer's moments and the sketches.
     ///
     /// # Errors
@@ -177,7 +198,12 @@ impl Fit {
     }
 
     const fn sketches(&self) -> [(&'static str, &CountMinSketch); 3] {
-        [("sketch.item", &self.item_counts), ("sketch.user", &self.user_counts), ("sketch.pair", &self.pair_counts)]
+        let counts = &self.counts;
+        [
+            ("sketch.item", &counts.item_counts),
+            ("sketch.user", &counts.user_counts),
+            ("sketch.pair", &counts.pair_counts),
+        ]
     }
 
     /// Take over what [`Self::save_optimizer`] wrote for the same model.
@@ -192,8 +218,9 @@ impl Fit {
             *moment = Tensor::from_slice(&values).to_device(moment.device());
         }
         let sketches = [
-            ("sketch.item", &mut self.item_counts), ("sketch.user", &mut self.user_counts),
-            ("sketch.pair", &mut self.pair_counts),
+            ("sketch.item", &mut self.counts.item_counts),
+            ("sketch.user", &mut self.counts.user_counts),
+            ("sketch.pair", &mut self.counts.pair_counts),
         ];
         for (name, sketch) in sketches {
             let counters = take::<u32>(&mut arrays, path, name, sketch.counters().len())?;

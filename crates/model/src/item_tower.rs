@@ -24,9 +24,9 @@ impl ItemTower {
         Self {
             id_table,
             in_weight: list.weight("item.in.weight", &[inner, width], Init::FanIn(width)),
-            in_bias: list.free("item.in.bias", &[inner], Init::Constant(0.0)),
+            in_bias: list.free("item.in.bias", &[inner], Init::FanIn(width)),
             out_weight: list.weight("item.out.weight", &[spec.dim, inner], Init::FanIn(inner)),
-            out_bias: list.free("item.out.bias", &[spec.dim], Init::Constant(0.0)),
+            out_bias: list.free("item.out.bias", &[spec.dim], Init::FanIn(inner)),
         }
     }
 
@@ -46,7 +46,8 @@ impl ItemTower {
     }
 }
 
-/// Rows of unit L2 norm.
+/// Rows of unit L2 norm. A row of zeros stays one, and so does its gradient: the root is never taken of 0.
 pub(crate) fn normalise(rows: &Tensor) -> Tensor {
-    rows / rows.square().sum_dim_intlist([-1_i64].as_slice(), true, None).sqrt().clamp_min(1e-12)
+    let squares = rows.square().sum_dim_intlist([-1_i64].as_slice(), true, None);
+    rows * squares.clamp_min(1e-20).rsqrt()
 }

@@ -11,6 +11,9 @@
 //! Time runs forward inside a group: the oldest action first, padding *after* the newest, so that nothing valid
 //! ever sees padding and plain causality is the only mask. Positions are still counted by recency, as in the paper.
 
+#[cfg(test)]
+extern crate self as dayvec_model; // the fixture is shared with the integration tests
+
 mod checkpoint;
 mod error;
 mod features;
@@ -23,6 +26,8 @@ mod objective;
 mod optimizer;
 mod parameters;
 mod sampler;
+#[cfg(test)]
+mod reference_tests;
 mod sizes;
 mod sketch;
 mod tokens;

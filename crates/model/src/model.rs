@@ -164,23 +164,16 @@ impl Model {
     /// # Errors
     /// When a user has no action.
     pub fn encode_users(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let mut windows = Vec::with_capacity(users.len());
-        for &user in users {
-            let range = sequences.range(user);
-            if range.is_empty() {
-                let id = sequences.users.get(user);
-                return Err(ModelError::BadSpec(format!("user `{id}` has no action to encode")));
-            }
-            windows.push(Window::ending_at(sequences, &self.spec, user, range.start));
-        }
+        let windows = self.newest_windows(sequences, users)?;
         let _no_grad = tch::no_grad_guard();
         let w = self.parameters.views();
-        let table = if self.user_tower.reads_item_vectors() { Some(self.item_matrix(&w)) } else { None };
+        let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
         let dim = self.spec.dim;
         let mut embeddings = vec![0.0; users.len() * dim];
         for members in group_by_length(&windows, ENCODE_TOKENS) {
             let group = TokenGroup::new(sequences, &self.spec, &windows, &members);
-            let encoded = to_vec(&self.encode_group(&w, &group, table.as_ref()))?;
+            let newest = (Tensor::from_slice(&group.length) - 1).unsqueeze(1); // [B, 1]
+            let encoded = to_vec(&self.encode_group(&w, &group, &newest, table.as_ref()))?; // [B, 1, D]
             for (row, &idx) in members.iter().enumerate() {
                 embeddings[idx * dim..(idx + 1) * dim].copy_from_slice(&encoded[row * dim..(row + 1) * dim]);
             }
@@ -188,15 +181,41 @@ impl Model {
         Ok(embeddings)
     }
 
-    fn encode_group(&self, w: &Views, group: &TokenGroup, table: Option<&Tensor>) -> Tensor {
+    /// User embeddings at every position of one user's input sequence, newest first: `[len, D]`, row-major.
+    ///
+    /// # Errors
+    /// When the user has no action.
+    pub fn encode_positions(&self, sequences: &Sequences, user: usize) -> Result<Vec<f32>, ModelError> {
+        let windows = self.newest_windows(sequences, &[user])?;
+        let _no_grad = tch::no_grad_guard();
+        let w = self.parameters.views();
+        let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
+        let group = TokenGroup::new(sequences, &self.spec, &windows, &[0]);
+        let steps: Vec<i64> = (0..group.length[0]).rev().collect();
+        to_vec(&self.encode_group(&w, &group, &Tensor::from_slice(&steps).unsqueeze(0), table.as_ref()))
+    }
+
+    fn newest_windows(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<Window>, ModelError> {
+        let window = |&user: &usize| {
+            let range = sequences.range(user);
+            if range.is_empty() {
+                let id = sequences.users.get(user);
+                return Err(ModelError::BadSpec(format!("user `{id}` has no action to encode")));
+            }
+            Ok(Window::ending_at(sequences, &self.spec, user, range.start))
+        };
+        users.iter().map(window).collect()
+    }
+
+    /// User embeddings at `queries`, `[B, S]`: `[B, S, D]`.
+    fn encode_group(&self, w: &Views, group: &TokenGroup, queries: &Tensor, table: Option<&Tensor>) -> Tensor {
         let device = self.content.device();
         let tokens = TokenTensors::new(group, device);
         let described = self.item_tower.describe(w, &self.content, &tokens.item);
-        let newest = (Tensor::from_slice(&group.length) - 1).to_device(device).unsqueeze(1); // [B, 1]
         let vectors = table.map(|table| {
             table.index_select(0, &tokens.item).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
         });
-        self.user_tower.forward(w, &tokens, &described, &newest, vectors.as_ref()).squeeze_dim(1) // [B, D]
+        self.user_tower.forward(w, &tokens, &described, &queries.to_device(device), vectors.as_ref())
     }
 
     /// Item embeddings of every item: `[n_items, D]`, row-major, unit norm.

@@ -81,8 +81,8 @@ pub struct TrainBatch {
     pub(crate) weight: Vec<f32>,
     /// Slots of the negative pool, `[C]`: the in-batch ones, then the random ones.
     pub(crate) pool: Vec<i64>,
-    /// How many of the pool are in-batch.
-    pub(crate) n_in_batch: usize,
+    /// The pairs that the in-batch part of the pool comes from, in the order of its columns.
+    pub(crate) pool_pairs: Vec<usize>,
     /// How many items random negatives are drawn from.
     pub(crate) n_eligible: usize,
     pub(crate) correction: PositiveCorrection,
@@ -227,7 +227,7 @@ impl Sampler {
             user: Vec::new(),
             weight: Vec::new(),
             pool: Vec::new(),
-            n_in_batch: 0,
+            pool_pairs: Vec::new(),
             n_eligible: self.eligible.len(),
             correction: self.config.correction,
             n_users: windows.len(),
@@ -254,25 +254,24 @@ impl Sampler {
             };
             batch.groups.push(QueryGroup { tokens, token_slot, queries, n_queries, valid, masked: Vec::new() });
         }
-        let pool_pairs = draw_without_replacement(batch.label.len(), self.config.negatives.in_batch, rng);
-        batch.n_in_batch = pool_pairs.len();
-        batch.pool = pool_pairs.iter().map(|&pair| batch.label[pair]).collect();
+        batch.pool_pairs = draw_without_replacement(batch.label.len(), self.config.negatives.in_batch, rng);
+        batch.pool = batch.pool_pairs.iter().map(|&pair| batch.label[pair]).collect();
         for _ in 0..self.config.negatives.random {
             batch.pool.push(slots.of(self.eligible[rng.random_range(0..self.eligible.len())]));
         }
         batch.items = slots.items;
-        mask(&mut batch, &pool_pairs);
+        mask(&mut batch);
         batch
     }
 }
 
 /// Find, for each pair, the columns of the pool that hold its own label or come from its own user.
-fn mask(batch: &mut TrainBatch, pool_pairs: &[usize]) {
+fn mask(batch: &mut TrainBatch) {
     let (mut of_item, mut of_user) = (HashMap::<i64, Vec<i64>>::new(), HashMap::<usize, Vec<i64>>::new());
     for (column, &slot) in batch.pool.iter().enumerate() {
         of_item.entry(slot).or_default().push(column as i64);
     }
-    for (column, &pair) in pool_pairs.iter().enumerate() {
+    for (column, &pair) in batch.pool_pairs.iter().enumerate() {
         of_user.entry(batch.user[pair]).or_default().push(column as i64);
     }
     let n_columns = batch.pool.len() as i64;

@@ -1,0 +1,160 @@
+"""Forward pass and loss of dayvec's model in NumPy, float64, one user and one position at a time.
+
+Written from the paper's specification, not from the Rust code, and as plainly as possible: no batching, no padding,
+no folding of phases, no skipped work. The test in src/reference_tests.rs compares the two.
+
+    python reference.py CASE.json model.safetensors     prints {"embeddings": ..., "items": ..., "loss": ...}
+"""
+
+import json
+import math
+import struct
+import sys
+
+import numpy as np
+
+HOUR, DAY = 3600.0, 86400.0
+ABSOLUTE_PERIODS = [0.25 * HOUR, 0.5 * HOUR, 0.75 * HOUR, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 16 * HOUR, DAY, 7 * DAY,
+                    28 * DAY, 365 * DAY]
+RELATIVE_PERIODS = np.geomspace(1.0, 28 * DAY, 32)
+LOG_SCALE = 0.1  # dayvec shrinks the log features; the paper does not say
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        (header_len,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(header_len))
+        data = file.read()
+    arrays = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            start, end = entry["data_offsets"]
+            arrays[name] = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"]).astype(np.float64)
+    return arrays
+
+
+def gelu(x):
+    return 0.5 * x * (1.0 + np.vectorize(math.erf)(x / math.sqrt(2.0)))
+
+
+def unit(x):
+    return x / np.linalg.norm(x)
+
+
+def layer_norm(x, w, name):
+    centred = x - x.mean()
+    return centred / np.sqrt((centred**2).mean() + 1e-5) * w[name + ".gain"] + w[name + ".bias"]
+
+
+def linear(x, w, name):
+    return w[name + ".weight"] @ x + w[name + ".bias"]
+
+
+def encode_time(seconds, periods, w, name):
+    """Time2vec with fixed periods, learned phases and a log term; its product with the input layer's rows."""
+    out = np.zeros(w[name + ".log.weight"].shape[1])
+    for i, period in enumerate(periods):
+        angle = 2 * math.pi * (float(seconds) / period)
+        out += math.cos(angle + w[name + ".cos.phase"][i]) * w[name + ".cos.weight"][i]
+        out += math.sin(angle + w[name + ".sin.phase"][i]) * w[name + ".sin.weight"][i]
+    return out + LOG_SCALE * math.log(1.0 + seconds) * w[name + ".log.weight"][0]
+
+
+def describe(item, case, w):
+    content = np.array(case["item_features"][item]) * math.sqrt(len(case["item_features"][item]))
+    table = w.get("item.id.table")
+    return content if table is None else np.concatenate([content, table[item]])
+
+
+def item_embedding(item, case, w):
+    return unit(linear(gelu(linear(describe(item, case, w), w, "item.in")), w, "item.out"))
+
+
+def input_row(actions, i, case, w):
+    """Row i of V0 = A W_in + PE; actions are newest first."""
+    action = actions[i]
+    row = describe(action["item"], case, w) @ w["user.in.item.weight"]
+    row = row + w["user.action.table"][action["action_type"]] @ w["user.in.action.weight"]
+    if action["surface"] > 0:
+        row = row + w["user.surface.table"][action["surface"] - 1] @ w["user.in.surface.weight"]
+    if action["duration_s"] is not None:
+        row = row + math.log(1.0 + action["duration_s"]) * w["user.in.duration.weight"][0]
+    gap = action["timestamp"] - actions[i + 1]["timestamp"] if i + 1 < len(actions) else 0
+    row = row + encode_time(action["timestamp"], ABSOLUTE_PERIODS, w, "user.in.timestamp")
+    row = row + encode_time(actions[0]["timestamp"] - action["timestamp"], RELATIVE_PERIODS, w, "user.in.since_latest")
+    row = row + encode_time(gap, RELATIVE_PERIODS, w, "user.in.gap")
+    return row + w["user.in.bias"] + w["user.position.table"][i]
+
+
+def block(v, w, name, n_heads):
+    hidden = len(v[0])
+    width = hidden // n_heads
+    qkv = [linear(layer_norm(row, w, name + ".attention.norm"), w, name + ".attention.qkv") for row in v]
+    out = []
+    for i in range(len(v)):
+        mixed = []
+        for head in range(n_heads):
+            part = slice(head * width, (head + 1) * width)
+            query = qkv[i][:hidden][part]
+            keys = [qkv[j][hidden:2 * hidden][part] for j in range(i, len(v))]  # itself and older
+            values = [qkv[j][2 * hidden:][part] for j in range(i, len(v))]
+            scores = np.array([query @ key for key in keys]) / math.sqrt(width)
+            weights = np.exp(scores - scores.max())
+            mixed.append((weights / weights.sum()) @ np.array(values))
+        u = v[i] + linear(np.concatenate(mixed), w, name + ".attention.out")
+        out.append(u + linear(gelu(linear(layer_norm(u, w, name + ".mlp.norm"), w, name + ".mlp.in")), w, name + ".mlp.out"))
+    return out
+
+
+def embed(actions, case, w):
+    """Embeddings at every position of one sequence, newest first."""
+    v = [input_row(actions, i, case, w) for i in range(len(actions))]
+    for layer in range(case["n_layers"]):
+        v = block(v, w, f"user.block{layer}", case["n_heads"])
+    out = []
+    for i, row in enumerate(v):
+        head = unit(linear(gelu(linear(layer_norm(row, w, "user.head.norm"), w, "user.head.in")), w, "user.head.out"))
+        if "user.history.gate" in w:
+            rate = math.exp(w["user.history.log_rate"][0])
+            bag = 0.0
+            for action in actions[i:]:
+                age_days = (actions[i]["timestamp"] - action["timestamp"]) / DAY
+                weight = math.exp(w["user.history.type"][action["action_type"]] - rate * age_days)
+                bag = bag + weight * item_embedding(action["item"], case, w)
+            head = unit(head + w["user.history.gate"][0] * unit(bag))
+        out.append(head)
+    return out
+
+
+def loss(case, embeddings, w):
+    scale = math.exp(w["log_inverse_temperature"][0])
+    pool = [(entry, item_embedding(entry["item"], case, w)) for entry in case["pool"]]
+    users = sorted({pair["user"] for pair in case["pairs"]})
+    total = 0.0
+    for pair in case["pairs"]:
+        u = embeddings[pair["user"]][pair["position"]]
+        positive = math.exp(scale * (u @ item_embedding(pair["item"], case, w)) - pair["log_q"])
+        negatives = sum(
+            math.exp(scale * (u @ vector) - entry["log_q"])
+            for entry, vector in pool
+            if entry["item"] != pair["item"] and entry["user"] != pair["user"]
+        )
+        of_user = sum(other["user"] == pair["user"] for other in case["pairs"])
+        total += -math.log(positive / (positive + negatives)) / of_user
+    return total / len(users)
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        case = json.load(file)
+    w = read_safetensors(sys.argv[2])
+    embeddings = [embed(actions, case, w) for actions in case["sequences"]]
+    items = [item_embedding(item, case, w) for item in range(len(case["item_features"]))]
+    json.dump({
+        "embeddings": [[row.tolist() for row in rows] for rows in embeddings],
+        "items": [row.tolist() for row in items],
+        "loss": loss(case, embeddings, w),
+    }, sys.stdout)
+
+
+main()
