@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Lay out the Python that dayvec's tests use, and print the path of its interpreter.
+#
+#   DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
+#
+# Tests look at dayvec's files and services from outside with it: snapshots through pandas, pyarrow and DuckDB, the
+# lookup through server reflection, training logs through TensorBoard. Versions are pinned; the environment lies in
+# ~/.cache/dayvec/python-<hash of the pins>, so other pins make another one beside it.
+set -euo pipefail
+
+requirements='pandas==3.1.1
+pyarrow==26.0.1
+numpy==2.4.6
+duckdb==2.0.0
+grpcio==1.85.1
+grpcio-reflection==1.85.1
+protobuf==7.36.2
+tensorboard==2.21.0
+'
+python="${PYTHON:-python3}"
+hash="$(printf '%s%s' "$requirements" "$("$python" --version)" | sha256sum | cut -c1-16)"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"
+folder="$cache/python-$hash"
+
+if [ ! -f "$folder/done" ]; then
+  mkdir -p "$cache"
+  exec 9>"$folder.lock"
+  flock 9 # another run may be laying it out: wait and find it done
+  if [ ! -f "$folder/done" ]; then
+    echo "laying out Python for the tests, once, in $folder" >&2
+    rm -rf "$folder"
+    "$python" -m venv "$folder" >&2 \
+      || { echo "python-env.sh: cannot make a virtual environment; install Python's venv module (Debian: python3-venv)" >&2; exit 69; }
+    printf '%s' "$requirements" >"$folder/requirements.txt"
+    "$folder/bin/python" -m pip install -q --disable-pip-version-check --only-binary=:all: -r "$folder/requirements.txt" >&2 \
+      || { echo "python-env.sh: cannot install from PyPI; check the network and pip's settings" >&2; exit 69; }
+    touch "$folder/done"
+  fi
+  exec 9>&-
+fi
+echo "$folder/bin/python"
