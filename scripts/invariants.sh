@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The architecture invariants that a command can prove (ARCHITECTURE.md lists them all). Each is mostly about what is
+# absent, so each first shows that the same search does find the thing where it is present.
+#
+#   scripts/invariants.sh     one line an invariant; exit 1 when one is broken
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+failed=0
+holds() { echo "holds   $1"; }
+broken() { echo "BROKEN  $1" >&2; failed=1; }
+
+links() { cargo tree --quiet --edges normal,build -p "$1" -i "$2" >/dev/null 2>&1; } # <package> <dependency>
+
+absent() { # <package> <dependency> <package that has it>
+  local says="$1 does not link $2 ($3 does)"
+  if ! links "$3" "$2"; then
+    broken "$says: the control fails, is the name right?"
+  elif links "$1" "$2"; then
+    broken "$says"
+    cargo tree --edges normal,build -p "$1" -i "$2" >&2
+  else
+    holds "$says"
+  fi
+}
+
+found() { git grep --untracked -nIE "$@"; }
+
+nowhere() { # <what it proves> <pattern> <place that has it> <pathspec...>
+  local says="$1" pattern="$2" control="$3"
+  shift 3
+  if ! found "$pattern" -- "$control" >/dev/null; then
+    broken "$says: the control fails, $control does not match either"
+  elif found "$pattern" -- "$@" >&2; then
+    broken "$says"
+  else
+    holds "$says"
+  fi
+}
+
+for torch in tch torch-sys; do absent dayvec-lookup "$torch" dayvec-trainer; done
+for polars in polars polars-core; do absent dayvec-lookup "$polars" dayvec-trainer; done
+absent dayvec-cli tch dayvec-trainer
+absent dayvec-cli polars dayvec-trainer
+absent dayvec-model polars dayvec-sequences
+absent dayvec-proto object_store dayvec-bucket
+
+absent dayvec-core object_store dayvec-bucket
+for io in tokio parquet polars tch tonic memmap2; do absent dayvec-core "$io" dayvec-warm; done
+nowhere "core opens no file, socket, process or environment" 'std::(fs|net|process|env|io)\b' crates/cli/src crates/core/src
+nowhere "objects are written through dayvec-bucket alone" 'object_store::' crates/bucket/src \
+  'crates/*/src' ':!crates/bucket'
+nowhere "nothing overwrites an object" 'PutMode::Overwrite|store\.put\(' crates/bucket/tests 'crates/*/src'
+nowhere "libtorch comes from scripts/libtorch.sh alone" 'torch==|pytorch\.org|libtorch-[a-z-]*\.zip' scripts/libtorch.sh \
+  scripts .ci '*Dockerfile*' '*.yml' '*.toml' ':!scripts/libtorch.sh' ':!scripts/invariants.sh'
+
+exit "$failed"

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The gate: everything that must hold before a change is accepted. Sets up what it needs, and stops what it started.
+#
+#   scripts/test.sh
+#
+# Needs a Rust toolchain (rust-toolchain.toml names it), Python 3 with venv, a C++ compiler and the network once.
+# The S3 server's folder and the log of the tests lie in a temporary folder that goes away at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work="$(mktemp -d)"
+stop() { scripts/s3s.sh stop "$work/s3" 2>/dev/null || true; rm -rf "$work"; }
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+began=$SECONDS
+step() { # <name> <command...>
+  local name="$1" from=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  "$@"
+  printf '== %s: %s s\n' "$name" $((SECONDS - from))
+}
+
+set_up() {
+  libtorch="$(scripts/libtorch.sh env)"
+  eval "$libtorch"
+  DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
+  export DAYVEC_TEST_PYTHON
+  s3="$(scripts/s3s.sh start "$work/s3")"
+  eval "$s3"
+}
+
+scripts() { # every shell script parses, and shellcheck has nothing to say where it is installed
+  local files
+  mapfile -t files < <(git ls-files --cached --others --exclude-standard 'scripts/*.sh' 'deploy/*.sh' .ci/run)
+  for file in "${files[@]}"; do bash -n "$file"; done
+  if command -v shellcheck >/dev/null; then
+    shellcheck "${files[@]}"
+  else
+    echo "shellcheck is not installed (Debian: shellcheck); only parsed"
+  fi
+}
+
+run_tests() { cargo test --workspace 2>&1 | tee "$work/tests.log"; }
+
+documents() {
+  local ours
+  mapfile -t ours < <(cargo metadata --no-deps --format-version 1 | python3 -c \
+    'import json, sys; [print("-p\n" + p["name"]) for p in json.load(sys.stdin)["packages"] if p["name"] != "dayvec-warm"]')
+  RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet "${ours[@]}"
+}
+
+step "set up" set_up
+step "format" cargo fmt --all --check
+step "shell scripts" scripts
+step "invariants" scripts/invariants.sh
+step "clippy" cargo clippy --workspace --all-targets -- -D warnings
+step "tests" run_tests
+step "documents" documents
+
+awk -v seconds=$((SECONDS - began)) '
+  /^test result:/ { passed += $4; failed += $6; ignored += $8; suites++ }
+  END { printf "\nall good: %d tests passed, %d failed, %d ignored, in %d suites; %d s in all\n", passed, failed, ignored, suites, seconds }
+' "$work/tests.log"
