@@ -1,2 +1,19 @@
-//! program
-fn main() {}
+//! The program `trainer`; see the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use dayvec_runtime::{Exit, exit, logging};
+use dayvec_trainer::Cli;
+
+fn main() -> ExitCode {
+    logging::init();
+    dayvec_trainer::keep_freed_pages();
+    match Cli::try_parse() {
+        Ok(cli) => exit::report(dayvec_trainer::run(cli)),
+        Err(error) => {
+            let _nowhere_left_to_tell = error.print();
+            if error.use_stderr() { ExitCode::from(Exit::BadConfig as u8) } else { ExitCode::SUCCESS }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The configuration as the trainer uses it: every fault found before anything starts.
+
+use std::path::{Path, PathBuf};
+
+use dayvec_core::{EventSchema, ModelSpec, Objective};
+use dayvec_items::{BuildOptions, TextColumns};
+use dayvec_model::Sizes;
+use dayvec_runtime::config::{self, ConfigError, parse_url};
+use url::Url;
+
+mod raw;
+
+pub use raw::{
+    Batch, BuildItems, Correction, Evaluation, Events, ItemText, Items, ModelSizes, Negatives, Optimizer,
+    RawConfig, Run, Split,
+};
+
+/// The shipped configuration, which is also the default.
+pub const SHIPPED: &str = include_str!("../../../../config/trainer.yaml");
+
+/// A configuration without faults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The values as written, for those that need no other form.
+    pub raw: RawConfig,
+    /// Where the checkpoint and the item features go.
+    pub bucket: Url,
+    /// Scratch space.
+    pub work_dir: PathBuf,
+    /// The log.
+    pub events: Url,
+    /// Where item features come from.
+    pub items: ItemSource,
+    /// Sizes of the network: the preset's, with what replaces them.
+    pub sizes: Sizes,
+}
+
+/// Where item features come from.
+#[derive(Debug, Clone)]
+pub enum ItemSource {
+    /// A table that the user has.
+    Read(Url),
+    /// Made from the training window.
+    Build {
+        /// How.
+        options: BuildOptions,
+        /// Item text: where it is, and its columns.
+        text: Option<(Url, TextColumns)>,
+    },
+}
+
+impl Config {
+    /// Read `file`, or the shipped configuration where there is none, and the environment over it.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        config::load::<RawConfig, Self>(file, SHIPPED)
+    }
+
+    /// The configuration as YAML, as saved beside the checkpoint.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        config::to_yaml(&self.raw)
+    }
+
+    /// Where samples of bad rows go.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.raw
+            .events
+            .quarantine
+            .as_ref()
+            .map_or_else(|| self.work_dir.join("quarantine.csv"), PathBuf::from)
+    }
+}
+
+impl TryFrom<RawConfig> for Config {
+    type Error = Vec<String>;
+
+    fn try_from(raw: RawConfig) -> Result<Self, Vec<String>> {
+        let mut faults = Faults(Vec::new());
+        let bucket = faults.place("bucket", &raw.bucket);
+        let events = faults.place("events.url", &raw.events.url);
+        let items = faults.items(&raw.items);
+        let sizes = faults.sizes(&raw.model);
+        faults.events(&raw.events);
+        faults.training(&raw);
+        if raw.work_dir.trim().is_empty() {
+            faults.add("work_dir", "is empty; name a folder that survives a restart");
+        }
+        if raw.split.test_days == 0 {
+            faults.add("split.test_days", "must be at least 1");
+        }
+        if raw.evaluation.ease_items == 0 {
+            faults.add("evaluation.ease_items", "must be at least 1");
+        }
+        match (bucket, events, items, sizes) {
+            (Some(bucket), Some(events), Some(items), Some(sizes)) if faults.0.is_empty() => {
+                let work_dir = PathBuf::from(&raw.work_dir);
+                Ok(Self { bucket, work_dir, events, items, sizes, raw })
+            }
+            _ => Err(faults.0),
+        }
+    }
+}
+
+/// The faults found so far, one sentence each, beginning with the key.
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn add(&mut self, key: &str, what: impl AsRef<str>) {
+        self.0.push(format!("{key}: {}", what.as_ref()));
+    }
+
+    fn positive(&mut self, key: &str, value: f64) {
+        if !(value.is_finite() && value > 0.0) {
+            self.add(key, format!("{value} must be above 0"));
+        }
+    }
+
+    fn at_least_one(&mut self, key: &str, value: u64) {
+        if value == 0 {
+            self.add(key, "must be at least 1");
+        }
+    }
+
+    fn share(&mut self, key: &str, value: f64) {
+        if !(0.0..=1.0).contains(&value) {
+            self.add(key, format!("{value} is a share; write a number from 0 to 1"));
+        }
+    }
+
+    fn place(&mut self, key: &str, text: &str) -> Option<Url> {
+        parse_url(text).map_err(|fault| self.add(key, fault)).ok()
+    }
+
+    fn items(&mut self, items: &Items) -> Option<ItemSource> {
+        match (&items.read, &items.build) {
+            (Some(table), None) => Some(ItemSource::Read(self.place("items.read", table)?)),
+            (None, Some(build)) => {
+                for fault in build.features.faults() {
+                    self.0.push(format!("items.build.features.{fault}"));
+                }
+                let text = match &build.text {
+                    None => None,
+                    Some(text) => {
+                        Some((self.place("items.build.text.path", &text.path)?, text.columns.clone()))
+                    }
+                };
+                Some(ItemSource::Build { options: build.features.clone(), text })
+            }
+            _ => {
+                self.add(
+                    "items",
+                    "say either `read` (a table of features) or `build`, and set the other to null",
+                );
+                None
+            }
+        }
+    }
+
+    fn sizes(&mut self, model: &ModelSizes) -> Option<Sizes> {
+        self.at_least_one("model.look_back_days", model.look_back_days.into());
+        if let Some(bag) = model.history_bag {
+            self.positive("model.history_bag.half_life_days", bag.half_life_days);
+        }
+        let Some(mut sizes) = dayvec_model::preset(&model.preset) else {
+            self.add("model.preset", format!("`{}` is none of tiny, small, paper", model.preset));
+            return None;
+        };
+        let replacements = [
+            ("max_len", model.max_len, &mut sizes.max_len),
+            ("n_layers", model.n_layers, &mut sizes.n_layers),
+            ("hidden_dim", model.hidden_dim, &mut sizes.hidden_dim),
+            ("n_heads", model.n_heads, &mut sizes.n_heads),
+            ("dim", model.dim, &mut sizes.dim),
+            ("item_hidden_dim", model.item_hidden_dim, &mut sizes.item_hidden_dim),
+        ];
+        for (key, replacement, size) in replacements {
+            if let Some(replacement) = replacement {
+                self.at_least_one(&format!("model.{key}"), replacement as u64);
+                *size = replacement;
+            }
+        }
+        if sizes.n_heads > 0 && sizes.hidden_dim % sizes.n_heads != 0 {
+            let (heads, hidden) = (sizes.n_heads, sizes.hidden_dim);
+            self.add("model.n_heads", format!("{heads} heads do not divide hidden_dim {hidden} evenly"));
+        }
+        Some(sizes)
+    }
+
+    fn events(&mut self, events: &Events) {
+        for fault in events.schema.faults() {
+            self.0.push(format!("events.schema.{fault}"));
+        }
+        if events.earliest > events.latest {
+            self.add("events.earliest", format!("{} is after `latest`, {}", events.earliest, events.latest));
+        }
+        self.share("events.max_bad_share", events.max_bad_share);
+    }
+
+    fn training(&mut self, raw: &RawConfig) {
+        self.at_least_one("batch.users", raw.batch.users as u64);
+        self.at_least_one("batch.positions_per_user", raw.batch.positions_per_user as u64);
+        if raw.negatives.random + raw.negatives.in_batch == 0 {
+            self.add(
+                "negatives",
+                "random and in_batch are both 0; without negatives there is nothing to learn",
+            );
+        }
+        self.positive("optimizer.learning_rate", raw.optimizer.learning_rate);
+        self.positive("optimizer.clip", raw.optimizer.clip);
+        self.share("optimizer.warm_up_share", raw.optimizer.warm_up_share);
+        self.share("optimizer.weight_decay", raw.optimizer.weight_decay);
+        self.share("batch.newest_share", raw.batch.newest_share);
+        for beta in raw.optimizer.betas {
+            if !(0.0..1.0).contains(&beta) {
+                self.add("optimizer.betas", format!("{beta} must be at least 0 and below 1"));
+            }
+        }
+        self.at_least_one("run.steps", raw.run.steps);
+        self.at_least_one("run.checkpoint_steps", raw.run.checkpoint_steps);
+        if raw.run.checkpoint_every.is_zero() {
+            self.add("run.checkpoint_every", "must be longer than nothing; write it like 5m");
+        }
+        match raw.objective {
+            Objective::DenseAllAction { window_days } => {
+                self.at_least_one("objective.window_days", window_days.into());
+            }
+            Objective::NextAction => {}
+        }
+    }
+}
+
+/// What only the data knows about a model.
+#[derive(Debug, Clone)]
+pub struct DataFacts {
+    /// Surfaces of the training window.
+    pub surfaces: Vec<String>,
+    /// Whether the log has durations.
+    pub duration: bool,
+    /// Version of the item features.
+    pub items_version: String,
+    /// Their width.
+    pub item_dim: usize,
+    /// How many items they have.
+    pub n_items: usize,
+}
+
+impl Config {
+    /// The spec of the model that this configuration trains; it is not named yet.
+    #[must_use]
+    pub fn spec(&self, facts: DataFacts) -> ModelSpec {
+        let model = &self.raw.model;
+        let mut spec = ModelSpec {
+            format_version: dayvec_core::MODEL_FORMAT_VERSION,
+            model_id: String::new(),
+            tower_pair_id: String::new(),
+            events: self.schema().clone(),
+            surfaces: facts.surfaces,
+            duration: facts.duration,
+            max_len: 0,
+            look_back_days: model.look_back_days,
+            items_version: facts.items_version,
+            item_dim: facts.item_dim,
+            n_items: facts.n_items,
+            n_layers: 0,
+            hidden_dim: 0,
+            n_heads: 0,
+            dim: 0,
+            item_hidden_dim: 0,
+            action_dim: 0,
+            surface_dim: 0,
+            item_id_dim: model.item_id_dim,
+            history_bag: model.history_bag,
+            objective: self.raw.objective,
+        };
+        self.sizes.apply(&mut spec);
+        spec
+    }
+
+    /// How events are read.
+    #[must_use]
+    pub const fn schema(&self) -> &EventSchema {
+        &self.raw.events.schema
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_the_defaults() {
+        let shipped = config::load::<RawConfig, Shipped>(Some(Path::new(SHIPPED_PATH)), SHIPPED).unwrap();
+        assert_eq!(shipped.0, RawConfig::default());
+        Config::try_from(RawConfig::default()).unwrap();
+    }
+
+    const SHIPPED_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trainer.yaml");
+
+    /// Takes a raw configuration as it is.
+    #[derive(Debug)]
+    struct Shipped(RawConfig);
+
+    impl TryFrom<RawConfig> for Shipped {
+        type Error = Vec<String>;
+        fn try_from(raw: RawConfig) -> Result<Self, Vec<String>> {
+            Ok(Self(raw))
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let mut raw = RawConfig { bucket: String::new(), ..RawConfig::default() };
+        raw.model.preset = "huge".into();
+        raw.run.steps = 0;
+        raw.optimizer.learning_rate = f64::NAN;
+        raw.items.read = Some("items.parquet".into());
+        raw.events.schema.actions.clear();
+        let faults = Config::try_from(raw).unwrap_err();
+        let keys = [
+            "bucket:",
+            "model.preset:",
+            "run.steps:",
+            "optimizer.learning_rate:",
+            "items:",
+            "events.schema.",
+        ];
+        for key in keys {
+            assert!(faults.iter().any(|fault| fault.starts_with(key)), "{key} is missing from {faults:#?}");
+        }
+    }
+
+    #[test]
+    fn sizes_replace_the_presets() {
+        let mut raw = RawConfig::default();
+        raw.model.max_len = Some(32);
+        let config = Config::try_from(raw.clone()).unwrap();
+        assert_eq!((config.sizes.max_len, config.sizes.n_layers), (32, 2));
+        raw.model.n_heads = Some(5);
+        let faults = Config::try_from(raw).unwrap_err();
+        assert!(faults[0].contains("do not divide"), "{faults:?}");
+    }
+}

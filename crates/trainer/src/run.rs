@@ -1,0 +1,72 @@
+//! The command line as a call: configuration, signals, one of the two commands, what is printed.
+
+#![expect(clippy::print_stdout, reason = "a program's result goes to stdout")]
+
+use anyhow::Context;
+use dayvec_runtime::{Exit, OrExit, shutdown};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Cli, Command, ConfigArgs};
+use crate::config::Config;
+use crate::train::Outcome;
+
+/// Do what the command line says.
+///
+/// # Errors
+/// With the exit code that says what the caller can do.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Train { config, resume } => {
+            let Some(config) = prepare(&config)? else { return Ok(()) };
+            let (_signals, shutdown) = listen()?;
+            match crate::train(&config, resume, &shutdown)? {
+                Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
+                    println!("{}", report.table());
+                    println!("{}", report.checkpoint);
+                }
+                Outcome::Stopped(saved) => {
+                    println!("stopped at step {}: {}", saved.step, saved.path.display())
+                }
+            }
+        }
+        Command::Evaluate { config, checkpoint, top, out } => {
+            let Some(config) = prepare(&config)? else { return Ok(()) };
+            match top.zip(out) {
+                Some((k, out)) => {
+                    let rows = crate::write_top(&config, &checkpoint, k as usize, &out)?;
+                    println!("{rows} rows: {}", out.display());
+                }
+                None => println!("{}", crate::evaluate(&config, &checkpoint)?.table()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The configuration, logged; `None` when it was only to be checked.
+fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<Config>> {
+    let config = Config::load(args.config.as_deref()).or_exit(Exit::BadConfig)?;
+    if args.check_config {
+        println!("{}", config.to_yaml());
+        return Ok(None);
+    }
+    tracing::info!(config = config.to_yaml(), "configuration");
+    if let Some(threads) = i32::try_from(config.raw.run.threads).ok().filter(|&threads| threads > 0) {
+        tch::set_num_threads(threads);
+    }
+    Ok(Some(config))
+}
+
+/// A token that a signal cancels, and the runtime that listens.
+fn listen() -> anyhow::Result<(tokio::runtime::Runtime, CancellationToken)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("start the thread that listens to signals")?;
+    let shutdown = {
+        let _entered = runtime.enter();
+        shutdown::on_signal()
+    };
+    Ok((runtime, shutdown))
+}
