@@ -1,1 +1,42 @@
-//! dayvec-evaluation
+//! How good are user embeddings at finding what users act upon next, and how good is what costs less?
+//!
+//! A log is split by [`Window`] into a history and the days after it → [`Truth`] says who is asked and what was
+//! right → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
+//! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`Table`].
+//! [`top`] gives the same lists as rows, so that anyone can score them elsewhere.
+//!
+//! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
+//! - *Catalogue*: the items of any event before the cut-off. A relevant item outside it can be retrieved by nobody:
+//!   such pairs are left out, and their number is told ([`Truth::n_outside`]).
+//! - *Recall@10*: hit(u, p) = fewer than 10 items of the catalogue score strictly higher than p. Micro: the mean
+//!   over distinct (user, item) pairs; macro: over users, first within each.
+//! - *Ties*: by that definition a scorer that gives everything the same score hits everything. So the share of
+//!   pairs in a real list of 10, ties broken by item row, is reported beside it (*listed*): where the two differ, ties
+//!   did it. A score of minus infinity means "not retrieved" and is never a hit.
+//! - *Interest Entropy@50*: mean over users of −Σ q ln q, q = the interests' shares of the top 50.
+//! - *P90 Coverage@10*: the top 10 of all users pooled; the smallest number of items that make up 90 % of it, over
+//!   the size of the catalogue.
+//! - *Seen items allowed* (main) or *filtered*: filtered takes what the user acted upon in the history, in any way,
+//!   from the candidates and from the truth.
+//!
+//! Nothing here sees anything after the cut-off but [`Truth`], and never is a whole users × items matrix held:
+//! `b` users × `n` items at once. Shapes: `b` users of a block, `n` items, `d` width of a vector, `k` list length.
+
+pub mod baselines;
+mod bootstrap;
+mod error;
+mod metrics;
+mod rank;
+mod report;
+mod retrieve;
+mod scorer;
+mod truth;
+mod window;
+
+pub use error::EvaluationError;
+pub use metrics::{Interval, Metrics, Recall, Retrieval};
+pub use report::Table;
+pub use retrieve::{EvalOptions, Interests, Outcomes, TopRows, evaluate, retrieve, top};
+pub use scorer::{Embeddings, Scorer};
+pub use truth::Truth;
+pub use window::Window;

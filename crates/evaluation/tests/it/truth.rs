@@ -1,0 +1,76 @@
+//! The split by time, and who is asked for what.
+
+use dayvec_core::Day;
+use dayvec_evaluation::{EvaluationError, Truth, Window};
+
+use crate::fixture::log;
+
+#[test]
+fn the_window_is_the_last_whole_14_days() {
+    let last_s = "2011-12-09".parse::<Day>().unwrap().start_s() + 46_200;
+    let window = Window::last_before(last_s);
+    assert_eq!(window.cut_off.to_string(), "2011-11-25");
+    let start = window.cut_off.days_since("1970-01-01".parse().unwrap()).into();
+    let log = log(
+        4,
+        &[
+            ("u", "a", start - 1, true),
+            ("u", "b", start, true),
+            ("u", "c", start + 13, true),
+            ("u", "d", start + 14, true),
+        ],
+    );
+    assert_eq!(Window::last_of(&log).unwrap(), window);
+    assert_eq!(window.history(&log).actions.item, [0]);
+    assert_eq!(window.future(&log).actions.item, [2, 1], "the last day is not used");
+    assert!(matches!(Window::last_of(&window.history(&log).within(0, 0)), Err(EvaluationError::EmptyLog)));
+}
+
+#[test]
+fn truth_is_the_distinct_positives_of_users_with_positives_on_both_sides() {
+    let history = log(
+        5,
+        &[
+            ("both", "a", 1, true),
+            ("returner", "b", 1, false),
+            ("gone", "c", 1, true),
+            ("outsider", "c", 2, true),
+        ],
+    );
+    let future = log(
+        5,
+        &[
+            ("new", "a", 9, true),
+            ("outsider", "e", 9, true),
+            ("both", "e", 9, true),
+            ("both", "c", 9, true),
+            ("both", "a", 9, true),
+            ("both", "c", 9, true),
+            ("both", "b", 9, false),
+            ("returner", "a", 9, true),
+        ],
+    );
+    let truth = Truth::build(&history, &future).unwrap();
+    assert_eq!(truth.users, [0, 3]);
+    assert_eq!(truth.relevant, [vec![0, 2], vec![]]);
+    assert_eq!(truth.eligible, [true, true, true, false, false], "any event makes an item eligible");
+    assert_eq!(truth.n_outside, [1, 1], "`e` was never seen before the cut-off");
+}
+
+#[test]
+fn items_are_matched_by_id_across_reads() {
+    let history = log(3, &[("u", "b", 1, true), ("u", "c", 1, true)]);
+    let mut future = log(3, &[("u", "c", 9, true)]);
+    let (resolved, _) =
+        future.resolve(&["c", "b"].into_iter().collect::<dayvec_core::IdColumn>().into(), &[]);
+    future = resolved;
+    assert_eq!(future.actions.item, [0]);
+    assert_eq!(Truth::build(&history, &future).unwrap().relevant, [vec![2]]);
+}
+
+#[test]
+fn nobody_on_both_sides_is_an_error_that_says_what_to_do() {
+    let history = log(2, &[("u", "a", 1, false)]);
+    let error = Truth::build(&history, &log(2, &[("u", "a", 9, true)])).unwrap_err();
+    assert!(error.to_string().contains("rules for positives"), "{error}");
+}
