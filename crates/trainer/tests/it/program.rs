@@ -1,0 +1,100 @@
+//! The program itself: exit codes, signals, output.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use crate::shop::Shop;
+
+fn trainer() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.env("RUST_LOG", "info").env("OMP_NUM_THREADS", "1");
+    command
+}
+
+fn told(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn all_faults_of_a_configuration_are_told_at_once() {
+    let shop = Shop::new();
+    let path = shop.path("faulty.yaml");
+    std::fs::write(
+        &path,
+        "run: {steps: 0}\nmodel: {preset: huge}\noptimiser: {}\nsplit: {test_days: many}\n",
+    )
+    .unwrap();
+    let (code, _, errors) = told(trainer().args(["train", "--check-config", "--config"]).arg(&path));
+    assert_eq!(code, Some(64), "{errors}");
+    for fault in ["run.steps", "model.preset", "optimiser", "split.test_days"] {
+        assert!(errors.contains(fault), "{fault} is missing from {errors}");
+    }
+}
+
+#[test]
+fn the_shipped_configuration_is_sound_and_the_environment_goes_over_it() {
+    let (code, printed, errors) =
+        told(trainer().args(["train", "--check-config"]).env("DAYVEC__RUN__STEPS", "7"));
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(printed.contains("steps: 7"), "{printed}");
+}
+
+#[test]
+fn wrong_arguments_exit_with_64_and_help_with_0() {
+    assert_eq!(told(trainer().args(["train", "--confg"])).0, Some(64));
+    assert_eq!(
+        told(trainer().args(["evaluate", "--checkpoint", "x", "--top", "5"])).0,
+        Some(64),
+        "--out is missing"
+    );
+    let (code, printed, _) = told(trainer().arg("--help"));
+    assert_eq!(code, Some(0));
+    assert!(printed.contains("evaluate"));
+}
+
+#[test]
+fn a_termination_signal_saves_and_exits_with_0() {
+    let shop = Shop::new();
+    let mut raw = shop.raw();
+    raw.run.steps = 1_000_000;
+    let config = shop.write_config(&raw);
+    let mut child = trainer()
+        .args(["train", "--config"])
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Training has begun once its first progress line is there.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("\"from_step\":0")), "training never began");
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let rest: Vec<String> = lines.collect();
+    let status = child.wait().unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(status.code(), Some(0), "{rest:#?}");
+    assert!(printed.starts_with("stopped at step "), "{printed}");
+    let run = std::fs::read_dir(shop.path("work/runs")).unwrap().next().unwrap().unwrap().path();
+    let folders =
+        std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(folders.into_iter().any(|name| name.starts_with("step-")));
+}
+
+#[test]
+fn an_unreachable_bucket_is_told_before_training() {
+    let shop = Shop::new();
+    let config = shop.write_config(&shop.raw());
+    let mut command = trainer();
+    command.args(["train", "--config"]).arg(&config);
+    // Nothing listens on port 1.
+    command.env("DAYVEC__BUCKET", "s3://dayvec/test").env("AWS_ENDPOINT", "http://127.0.0.1:1");
+    command.env("AWS_ALLOW_HTTP", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let (code, _, errors) = told(command.env("AWS_REGION", "eu-west-1"));
+    assert_eq!(code, Some(69), "{errors}");
+    assert!(errors.contains("s3://dayvec/test"), "{errors}");
+    assert!(!shop.path("work/runs").exists());
+}
