@@ -66,11 +66,14 @@ pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
 
 /// Write arrays to a new file and wait until they are on the disk.
 pub(crate) fn write_arrays(
-    path: &Path, arrays: &[NamedArray<'_>], metadata: HashMap<String, String>,
+    path: &Path,
+    arrays: &[NamedArray<'_>],
+    metadata: HashMap<String, String>,
 ) -> Result<(), ModelError> {
     let mut views = Vec::with_capacity(arrays.len());
     for array in arrays {
-        let view = TensorView::new(array.kind, array.shape.clone(), array.bytes).map_err(|e| corrupt(path, e))?;
+        let view =
+            TensorView::new(array.kind, array.shape.clone(), array.bytes).map_err(|e| corrupt(path, e))?;
         views.push((array.name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| corrupt(path, e))?;
@@ -89,13 +92,17 @@ pub(crate) fn read_arrays(path: &Path) -> Result<(Arrays, HashMap<String, String
     let bytes = std::fs::read(path).map_err(io("read", path))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| corrupt(path, e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| corrupt(path, e))?;
-    let arrays = tensors.iter().map(|(name, view)| (name.to_owned(), (view.dtype(), view.data().to_vec()))).collect();
+    let arrays =
+        tensors.iter().map(|(name, view)| (name.to_owned(), (view.dtype(), view.data().to_vec()))).collect();
     Ok((arrays, header.metadata().clone().unwrap_or_default()))
 }
 
 /// Take one array of a known length out of a file's arrays.
 pub(crate) fn take<T: Element>(
-    arrays: &mut Arrays, path: &Path, name: &str, len: usize,
+    arrays: &mut Arrays,
+    path: &Path,
+    name: &str,
+    len: usize,
 ) -> Result<Vec<T>, ModelError> {
     let (kind, bytes) = arrays.remove(name).ok_or_else(|| corrupt(path, format!("it holds no `{name}`")))?;
     if kind != T::KIND {

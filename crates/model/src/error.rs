@@ -14,6 +14,16 @@ pub enum ModelError {
     /// There is nothing to train on.
     #[error("no training pairs: {0}")]
     NoPairs(String),
+    /// Training went astray.
+    #[error(
+        "the loss of step {step} is {loss}; lower the learning rate or look for outliers in the item features"
+    )]
+    Diverged {
+        /// The step, from 0.
+        step: u64,
+        /// Its loss.
+        loss: f64,
+    },
     /// Reading or writing a file failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -52,7 +52,13 @@ pub(crate) struct TimeEncoding {
 }
 
 impl TimeEncoding {
-    pub(crate) fn new(list: &mut ParameterList, name: &str, n_periods: usize, hidden: usize, fan_in: usize) -> Self {
+    pub(crate) fn new(
+        list: &mut ParameterList,
+        name: &str,
+        n_periods: usize,
+        hidden: usize,
+        fan_in: usize,
+    ) -> Self {
         let rows = |list: &mut ParameterList, part: &str, n| {
             list.weight(format!("{name}.{part}.weight"), &[n, hidden], Init::FanIn(fan_in))
         };
@@ -95,7 +101,8 @@ pub(crate) fn fixed_features(
         (seconds.to_kind(Kind::Double).unsqueeze(1) / &relative).frac().to_kind(Kind::Float) // [N, 32]
     };
     let mut columns: Vec<Tensor> = log_duration.iter().map(|column| column.unsqueeze(1)).collect();
-    for (turns, seconds) in [(turns, timestamp), (turns_of(since_latest), since_latest), (turns_of(gap), gap)] {
+    for (turns, seconds) in [(turns, timestamp), (turns_of(since_latest), since_latest), (turns_of(gap), gap)]
+    {
         let angle = turns * std::f64::consts::TAU;
         let log = (seconds.clamp_min(0).to_kind(Kind::Double).log1p() * LOG_SCALE).to_kind(Kind::Float);
         columns.extend([angle.cos(), angle.sin(), log.unsqueeze(1)]);

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::checkpoint::{NamedArray, read_arrays, take};
-use crate::loss::{PairTensors, Pool, sampled_softmax};
+use crate::loss::{Pairs, sampled_softmax};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
 use crate::parameters::Views;
@@ -78,7 +78,8 @@ impl LabelCounts {
         let n_in_batch = batch.pool_pairs.len();
         let n_random = (batch.pool.len() - n_in_batch) as f64 / batch.n_eligible as f64;
         let per_label = n_in_batch as f64 / self.item_counts.total().max(1) as f64;
-        let expected = |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
+        let expected =
+            |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
         let positive = |(&slot, &user): (&i64, &usize)| {
             let item = item_of(slot);
             match batch.correction {
@@ -128,11 +129,9 @@ impl Fit {
     /// # Errors
     /// When the loss is not finite.
     pub fn step(&mut self, batch: &TrainBatch, step: u64) -> Result<StepStats, ModelError> {
-        let loss = self.loss(batch);
-        loss.backward();
-        let loss = loss.double_value(&[]);
+        let loss = self.forward_backward(batch);
         if !loss.is_finite() {
-            return Err(ModelError::NoPairs(format!("the loss of step {step} is {loss}; lower the learning rate")));
+            return Err(ModelError::Diverged { step, loss });
         }
         let grad_norm = self.adam.step(&mut self.model.parameters, &self.config, step);
         self.model.clamp_temperature();
@@ -147,39 +146,32 @@ impl Fit {
         })
     }
 
-    /// The loss of a batch, a scalar; its labels are counted first, then read, as the logQ correction needs them.
-    pub(crate) fn loss(&mut self, batch: &TrainBatch) -> Tensor {
-        let (positive_log_q, pool_log_q) = self.counts.log_q(batch);
+    /// The loss of a batch; its gradient is left in the weights. The batch's labels are counted first, then read, as
+    /// the logQ correction needs them.
+    pub(crate) fn forward_backward(&mut self, batch: &TrainBatch) -> f64 {
+        let (label_log_q, pool_log_q) = self.counts.log_q(batch);
         let model = &self.model;
         let device = model.content.device();
-        let on_device = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let integers = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
         let w = model.parameters.views();
-        let items = on_device(&batch.items);
-        let vectors = model.item_tower.forward(&w, &model.item_tower.describe(&w, &model.content, &items)); // [n, D]
+        let described = model.item_tower.describe(&w, &model.content, &integers(&batch.items));
+        let vectors = model.item_tower.forward(&w, &described); // [n, D]
+        let users: Vec<Tensor> =
+            batch.groups.iter().map(|group| embed_queries(model, &w, group, &vectors)).collect();
         let scaled = &vectors * model.inverse_temperature(&w);
-        let pool = Pool {
-            vectors: scaled.index_select(0, &on_device(&batch.pool)).transpose(0, 1),
-            minus_log_q: (-Tensor::from_slice(&pool_log_q)).to_device(device).unsqueeze(0),
+        let pairs = Pairs {
+            users: Tensor::cat(&users, 0),                           // [P, D]
+            labels: scaled.index_select(0, &integers(&batch.label)), // [P, D]
+            pool: scaled.index_select(0, &integers(&batch.pool)),    // [C, D]
+            label_log_q: floats(&label_log_q),
+            pool_log_q: floats(&pool_log_q),
+            weight: floats(&batch.weight),
+            masked: &batch.masked,
         };
-        let labels = scaled.index_select(0, &on_device(&batch.label));
-        let weight = Tensor::from_slice(&batch.weight).to_device(device);
-        let minus_log_q = (-Tensor::from_slice(&positive_log_q)).to_device(device);
-        let mut first = 0;
-        let mut losses = Vec::with_capacity(batch.groups.len());
-        for group in &batch.groups {
-            let n_pairs = group.valid.len() as i64;
-            let rows = |column: &Tensor| column.narrow(0, first, n_pairs);
-            let pairs = PairTensors {
-                users: embed_queries(model, &w, group, &vectors),
-                labels: rows(&labels),
-                minus_log_q: rows(&minus_log_q),
-                masked: on_device(&group.masked),
-                weight: rows(&weight),
-            };
-            losses.push(sampled_softmax(&pairs, &pool));
-            first += n_pairs;
-        }
-        Tensor::stack(&losses, 0).sum(Kind::Float)
+        let result = sampled_softmax(&pairs);
+        result.surrogate(&pairs).backward();
+        result.loss
     }
 
     /// Write the optimizer's moments and the sketches.
@@ -237,9 +229,8 @@ fn embed_queries(model: &Model, w: &Views, group: &QueryGroup, vectors: &Tensor)
     let device = model.content.device();
     let tokens = TokenTensors::new(&group.tokens, device);
     let described = model.item_tower.describe(w, &model.content, &tokens.item);
-    let queries = Tensor::from_slice(&group.queries)
-        .to_device(device)
-        .view([tokens.n_users, group.n_queries as i64]); // [B, S]
+    let queries =
+        Tensor::from_slice(&group.queries).to_device(device).view([tokens.n_users, group.n_queries as i64]); // [B, S]
     let of_tokens = model.user_tower.reads_item_vectors().then(|| {
         let slots = Tensor::from_slice(&group.token_slot).to_device(device);
         vectors.index_select(0, &slots).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]

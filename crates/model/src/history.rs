@@ -30,7 +30,14 @@ impl HistoryResidual {
 
     /// Add the bag to `head`, `[B, S, D]`; `visible` is `[B, S, T]` bool, `vectors` are the item embeddings of the
     /// tokens, `[B, T, D]`. The result has unit norm.
-    pub(crate) fn add(&self, w: &Views, head: &Tensor, tokens: &TokenTensors, visible: &Tensor, vectors: &Tensor) -> Tensor {
+    pub(crate) fn add(
+        &self,
+        w: &Views,
+        head: &Tensor,
+        tokens: &TokenTensors,
+        visible: &Tensor,
+        vectors: &Tensor,
+    ) -> Tensor {
         let (b, t) = (tokens.n_users, tokens.n_steps);
         let by_type = w[self.type_weight].index_select(0, &tokens.action_type).view([b, 1, t]);
         // exp(-rate (t_s - t_j)) up to a factor of the query, which normalising takes away: ages from the newest

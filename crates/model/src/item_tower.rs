@@ -18,9 +18,8 @@ pub(crate) struct ItemTower {
 impl ItemTower {
     pub(crate) fn new(list: &mut ParameterList, spec: &ModelSpec) -> Self {
         let (width, inner) = (spec.item_dim + spec.item_id_dim, spec.item_hidden_dim);
-        let id_table = (spec.item_id_dim > 0).then(|| {
-            list.free("item.id.table", &[spec.n_items, spec.item_id_dim], Init::Constant(0.0))
-        });
+        let id_table = (spec.item_id_dim > 0)
+            .then(|| list.free("item.id.table", &[spec.n_items, spec.item_id_dim], Init::Constant(0.0)));
         Self {
             id_table,
             in_weight: list.weight("item.in.weight", &[inner, width], Init::FanIn(width)),

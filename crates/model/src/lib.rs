@@ -14,6 +14,7 @@
 #[cfg(test)]
 extern crate self as dayvec_model; // the fixture is shared with the integration tests
 
+mod allocator;
 mod checkpoint;
 mod error;
 mod features;
@@ -25,14 +26,15 @@ mod model;
 mod objective;
 mod optimizer;
 mod parameters;
-mod sampler;
 #[cfg(test)]
 mod reference_tests;
+mod sampler;
 mod sizes;
 mod sketch;
 mod tokens;
 mod user_tower;
 
+pub use allocator::keep_freed_memory;
 pub use checkpoint::{load_spec, save_spec};
 pub use error::ModelError;
 pub use fit::{Fit, StepStats};

@@ -1,36 +1,162 @@
-//! Sampled softmax with logQ correction over one pool of in-batch and random negatives (the paper, section 5.1).
+//! Sampled softmax with logQ correction over one pool of in-batch and random negatives (the paper, section 5.1),
+//! with its gradient.
+//!
+//! `[P, C]` logits at once would be the largest tensor of a step by far (216 MB at the paper's sizes), and automatic
+//! differentiation would pass over it some ten times. Here a block of rows that fits the cache goes forward and
+//! backward before the next is touched, and only the gradients of the embeddings remain.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-/// The negative pool as the loss reads it.
-pub(crate) struct Pool {
-    /// Item embeddings divided by the temperature, transposed, `[D, C]`.
-    pub(crate) vectors: Tensor,
-    /// `-log Q` of each column, `[1, C]`.
-    pub(crate) minus_log_q: Tensor,
+/// Logits of a block of rows: 2 MiB on a CPU, where caches are small; 256 MiB on a GPU.
+fn block_cells(device: Device) -> i64 {
+    if device.is_cuda() { 1 << 26 } else { 1 << 19 }
 }
 
-/// The pairs of one group.
-pub(crate) struct PairTensors {
+/// What the loss reads. Item embeddings are already divided by the temperature.
+pub(crate) struct Pairs<'a> {
     /// User embeddings at the trained positions, `[P, D]`.
     pub(crate) users: Tensor,
-    /// Item embeddings of the labels divided by the temperature, `[P, D]`.
+    /// Item embeddings of the labels, `[P, D]`.
     pub(crate) labels: Tensor,
-    /// `-log Q_i(p_i)`, `[P]`.
-    pub(crate) minus_log_q: Tensor,
-    /// Flat cells of `[P, C]` that are no negatives.
-    pub(crate) masked: Tensor,
+    /// Item embeddings of the negative pool, `[C, D]`.
+    pub(crate) pool: Tensor,
+    /// `log Q_i(p_i)` of each pair, `[P]`.
+    pub(crate) label_log_q: Tensor,
+    /// `log Q` of each column of the pool, `[C]`.
+    pub(crate) pool_log_q: Tensor,
     /// Weight of each pair, `[P]`.
     pub(crate) weight: Tensor,
+    /// Cells `row * C + column` that are no negatives, by rising row.
+    pub(crate) masked: &'a [i64],
 }
 
-/// `Σ_i w_i (log(exp z_i + Σ_j exp z_ij) - z_i)`, where `z` are logits less `log Q`; a scalar.
-pub(crate) fn sampled_softmax(pairs: &PairTensors, pool: &Pool) -> Tensor {
-    let positive = (&pairs.users * &pairs.labels).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float)
-        + &pairs.minus_log_q; // [P]
-    let logits = pool.minus_log_q.addmm(&pairs.users, &pool.vectors); // [P, C]
-    let _ = logits.view([-1]).index_fill_(0, &pairs.masked, f64::NEG_INFINITY);
-    let negatives = logits.logsumexp([-1_i64].as_slice(), false); // [P]
-    // log(exp z + exp n) - z = softplus(n - z)
-    ((negatives - positive).softplus() * &pairs.weight).sum(Kind::Float)
+/// The loss and its gradients.
+pub(crate) struct LossGradients {
+    /// `Σ_i w_i (log(exp z_i + Σ_j exp z_ij) - z_i)`, where `z` are logits less `log Q`.
+    pub(crate) loss: f64,
+    users: Tensor,
+    labels: Tensor,
+    pool: Tensor,
+}
+
+impl LossGradients {
+    /// A scalar whose gradients with respect to the embeddings are those of the loss.
+    pub(crate) fn surrogate(&self, pairs: &Pairs<'_>) -> Tensor {
+        let dot = |a: &Tensor, b: &Tensor| (a * b).sum(Kind::Float);
+        dot(&pairs.users, &self.users) + dot(&pairs.labels, &self.labels) + dot(&pairs.pool, &self.pool)
+    }
+}
+
+/// Loss and gradients, block of rows by block of rows.
+pub(crate) fn sampled_softmax(pairs: &Pairs<'_>) -> LossGradients {
+    let _no_grad = tch::no_grad_guard();
+    let (n_pairs, n_columns) = (pairs.users.size()[0], pairs.pool.size()[0]);
+    let device = pairs.users.device();
+    let bias = (-&pairs.pool_log_q).unsqueeze(0); // [1, C]
+    let columns = pairs.pool.transpose(0, 1); // [D, C]
+    let mut of_pool = pairs.pool.zeros_like();
+    let (mut of_users, mut of_labels, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    let rows_of_block = (block_cells(device) / n_columns.max(1)).max(1);
+    for first in (0..n_pairs).step_by(rows_of_block as usize) {
+        let n_rows = rows_of_block.min(n_pairs - first);
+        let rows = |column: &Tensor| column.narrow(0, first, n_rows);
+        let (users, labels, weight) = (rows(&pairs.users), rows(&pairs.labels), rows(&pairs.weight));
+        let mut logits = bias.addmm(&users, &columns); // [rows, C]
+        let masked = masked_cells(pairs.masked, first, n_rows, n_columns);
+        let _ = logits.view([-1]).index_fill_(
+            0,
+            &Tensor::from_slice(&masked).to_device(device),
+            f64::NEG_INFINITY,
+        );
+        let highest = logits.amax([-1_i64].as_slice(), true).clamp_min(-1e30); // [rows, 1]; finite if all are masked
+        let _ = logits.g_sub_(&highest).exp_();
+        let total = logits.sum_dim_intlist([-1_i64].as_slice(), true, Kind::Float); // [rows, 1]
+        let negatives = (total.log() + highest).squeeze_dim(1); // [rows]
+        let positives = (&users * &labels).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float)
+            - rows(&pairs.label_log_q);
+        let excess = negatives - positives;
+        // log(exp z + exp n) - z = softplus(n - z), and its slope in n is sigmoid(n - z)
+        losses.push((excess.softplus() * &weight).sum(Kind::Float));
+        let slope = (excess.sigmoid() * &weight).unsqueeze(1); // [rows, 1]
+        let _ = logits.g_mul_(&(&slope / total.clamp_min(1e-30))); // gradient of the logits, [rows, C]
+        of_users.push(logits.mm(&pairs.pool) - &slope * &labels);
+        of_labels.push(-&slope * &users);
+        of_pool += logits.transpose(0, 1).mm(&users);
+    }
+    LossGradients {
+        loss: Tensor::stack(&losses, 0).sum(Kind::Double).double_value(&[]),
+        users: Tensor::cat(&of_users, 0),
+        labels: Tensor::cat(&of_labels, 0),
+        pool: of_pool,
+    }
+}
+
+/// The masked cells of some rows, counted from the first of them.
+fn masked_cells(masked: &[i64], first: i64, n_rows: i64, n_columns: i64) -> Vec<i64> {
+    let start = masked.partition_point(|&cell| cell < first * n_columns);
+    let end = masked.partition_point(|&cell| cell < (first + n_rows) * n_columns);
+    masked[start..end].iter().map(|cell| cell - first * n_columns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same loss in one piece, left to automatic differentiation.
+    fn plain(pairs: &Pairs<'_>) -> Tensor {
+        let positive =
+            (&pairs.users * &pairs.labels).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float)
+                - &pairs.label_log_q;
+        let logits = pairs.users.mm(&pairs.pool.transpose(0, 1)) - pairs.pool_log_q.unsqueeze(0);
+        let size = logits.size();
+        let logits = logits.flatten(0, 1).index_fill(0, &Tensor::from_slice(pairs.masked), f64::NEG_INFINITY);
+        let all = Tensor::cat(&[positive.unsqueeze(1), logits.view(&size[..])], 1);
+        let losses = all.logsumexp([-1_i64].as_slice(), false) - positive;
+        (losses * &pairs.weight).sum(Kind::Float)
+    }
+
+    #[test]
+    fn blocks_equal_automatic_differentiation() {
+        tch::manual_seed(1);
+        let (n_pairs, n_columns, dim) = (700, 3_000, 8); // several blocks
+        let rows = |n| Tensor::randn([n, dim], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let masked: Vec<i64> = (0..n_pairs * n_columns).step_by(977).collect();
+        let pairs = Pairs {
+            users: rows(n_pairs),
+            labels: rows(n_pairs),
+            pool: rows(n_columns),
+            label_log_q: -Tensor::rand([n_pairs], (Kind::Float, Device::Cpu)),
+            pool_log_q: -Tensor::rand([n_columns], (Kind::Float, Device::Cpu)),
+            weight: Tensor::rand([n_pairs], (Kind::Float, Device::Cpu)) / n_pairs as f64,
+            masked: &masked,
+        };
+        let blocks = sampled_softmax(&pairs);
+        let whole = plain(&pairs);
+        whole.backward();
+        assert!((blocks.loss - whole.double_value(&[])).abs() < 1e-5);
+        let gradients =
+            [(&pairs.users, &blocks.users), (&pairs.labels, &blocks.labels), (&pairs.pool, &blocks.pool)];
+        for (embeddings, gradient) in gradients {
+            let difference = (embeddings.grad() - gradient).abs().max().double_value(&[]);
+            assert!(difference < 1e-7, "{difference}");
+        }
+    }
+
+    #[test]
+    fn a_pair_whose_negatives_are_all_masked_costs_nothing() {
+        let ones = || Tensor::ones([1, 2], (Kind::Float, Device::Cpu));
+        let zero = || Tensor::zeros([1], (Kind::Float, Device::Cpu));
+        let pairs = Pairs {
+            users: ones(),
+            labels: ones(),
+            pool: ones(),
+            label_log_q: zero(),
+            pool_log_q: zero(),
+            weight: zero() + 1.0,
+            masked: &[0],
+        };
+        let result = sampled_softmax(&pairs);
+        assert!(result.loss.abs() < 1e-6, "{}", result.loss);
+        assert_eq!(result.users.abs().max().double_value(&[]), 0.0);
+    }
 }

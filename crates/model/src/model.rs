@@ -36,9 +36,15 @@ pub struct Model {
 fn check_spec(spec: &ModelSpec) -> Result<(), ModelError> {
     let fault = |text: String| Err(ModelError::BadSpec(text));
     let sizes = [
-        ("max_len", spec.max_len), ("n_layers", spec.n_layers), ("hidden_dim", spec.hidden_dim),
-        ("n_heads", spec.n_heads), ("dim", spec.dim), ("item_dim", spec.item_dim),
-        ("item_hidden_dim", spec.item_hidden_dim), ("action_dim", spec.action_dim), ("n_items", spec.n_items),
+        ("max_len", spec.max_len),
+        ("n_layers", spec.n_layers),
+        ("hidden_dim", spec.hidden_dim),
+        ("n_heads", spec.n_heads),
+        ("dim", spec.dim),
+        ("item_dim", spec.item_dim),
+        ("item_hidden_dim", spec.item_hidden_dim),
+        ("action_dim", spec.action_dim),
+        ("n_items", spec.n_items),
     ];
     for (name, size) in sizes {
         if size == 0 {
@@ -64,7 +70,11 @@ impl Model {
         if items.dim != spec.item_dim || items.len() != spec.n_items {
             return Err(ModelError::ItemsMismatch(format!(
                 "the spec (items version {}) says {} items of width {}, the table has {} of width {}",
-                spec.items_version, spec.n_items, spec.item_dim, items.len(), items.dim
+                spec.items_version,
+                spec.n_items,
+                spec.item_dim,
+                items.len(),
+                items.dim
             )));
         }
         if let Some(at) = items.features.iter().position(|value| !value.is_finite()) {
@@ -92,7 +102,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Self::new`], and when the file is missing, damaged or of another model.
-    pub fn load(spec: &ModelSpec, items: &ItemTable, path: &Path, device: Device) -> Result<Self, ModelError> {
+    pub fn load(
+        spec: &ModelSpec,
+        items: &ItemTable,
+        path: &Path,
+        device: Device,
+    ) -> Result<Self, ModelError> {
         let mut model = Self::new(spec, items, device, 0)?;
         let (mut arrays, _) = read_arrays(path)?;
         let mut values = Vec::with_capacity(model.parameters.flat.numel());
@@ -153,7 +168,9 @@ impl Model {
     /// Keep the temperature at 0.01 or above; called after each update, so that it can rise again.
     pub(crate) fn clamp_temperature(&mut self) {
         let _no_grad = tch::no_grad_guard();
-        let _ = self.parameters.views()[self.log_inverse_temperature].shallow_clone().clamp_max_(-LOWEST_TEMPERATURE.ln());
+        let _ = self.parameters.views()[self.log_inverse_temperature]
+            .shallow_clone()
+            .clamp_max_(-LOWEST_TEMPERATURE.ln());
     }
 
     /// User embeddings at their newest action: `[n, D]`, row-major, in the order of `users`, unit norm.
@@ -208,7 +225,13 @@ impl Model {
     }
 
     /// User embeddings at `queries`, `[B, S]`: `[B, S, D]`.
-    fn encode_group(&self, w: &Views, group: &TokenGroup, queries: &Tensor, table: Option<&Tensor>) -> Tensor {
+    fn encode_group(
+        &self,
+        w: &Views,
+        group: &TokenGroup,
+        queries: &Tensor,
+        table: Option<&Tensor>,
+    ) -> Tensor {
         let device = self.content.device();
         let tokens = TokenTensors::new(group, device);
         let described = self.item_tower.describe(w, &self.content, &tokens.item);

@@ -77,7 +77,12 @@ mod tests {
     #[test]
     fn the_rate_rises_then_falls_to_zero() {
         let config = OptimizerConfig {
-            learning_rate: 1.0, warm_up_share: 0.1, weight_decay: 0.0, clip_norm: 1.0, beta1: 0.9, beta2: 0.999,
+            learning_rate: 1.0,
+            warm_up_share: 0.1,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            beta1: 0.9,
+            beta2: 0.999,
             steps: 100,
         };
         assert!((config.learning_rate_at(0) - 0.1).abs() < 1e-12);

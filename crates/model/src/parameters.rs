@@ -90,9 +90,11 @@ impl Parameters {
                 Init::Spread(deviation) => deviation * 3.0_f32.sqrt(),
             };
             let centre = if let Init::Constant(value) = slot.init { value } else { 0.0 };
-            values.extend((0..size).map(|_| {
-                if bound == 0.0 { centre } else { rng.random_range(-bound..bound) }
-            }));
+            values.extend((0..size).map(
+                |_| {
+                    if bound == 0.0 { centre } else { rng.random_range(-bound..bound) }
+                },
+            ));
             decays.extend((0..size).map(|_| f32::from(u8::from(slot.decays))));
         }
         let flat = Tensor::from_slice(&values).to_device(device).set_requires_grad(true);

@@ -63,8 +63,6 @@ pub(crate) struct QueryGroup {
     pub(crate) n_queries: usize,
     /// Which of `queries` are real: flat indices, one a pair of this group.
     pub(crate) valid: Vec<i64>,
-    /// Cells `row * C + column` of this group's logits that are no negatives: same item, or same user.
-    pub(crate) masked: Vec<i64>,
 }
 
 /// Everything that one training step needs, drawn ahead of it.
@@ -85,6 +83,8 @@ pub struct TrainBatch {
     pub(crate) pool_pairs: Vec<usize>,
     /// How many items random negatives are drawn from.
     pub(crate) n_eligible: usize,
+    /// Cells `pair * C + column` of the logits that are no negatives (same item, or same user), by rising pair.
+    pub(crate) masked: Vec<i64>,
     pub(crate) correction: PositiveCorrection,
     n_users: usize,
 }
@@ -131,7 +131,11 @@ impl Sampler {
     ///
     /// # Errors
     /// When no user has a pair under the spec's objective.
-    pub fn new(sequences: Arc<Sequences>, spec: &ModelSpec, config: SamplerConfig) -> Result<Self, ModelError> {
+    pub fn new(
+        sequences: Arc<Sequences>,
+        spec: &ModelSpec,
+        config: SamplerConfig,
+    ) -> Result<Self, ModelError> {
         let objective = objective_sampler(spec, config.positions);
         let labels = Labels::new(&sequences);
         let (mut users, mut ends, mut end_places) = (Vec::new(), Vec::new(), Vec::new());
@@ -149,14 +153,27 @@ impl Sampler {
             return Err(ModelError::NoPairs(format!(
                 "of {} users with {} actions none has a positive action after another one within the objective's \
                  window ({:?}); look at `positives` and at the time range",
-                sequences.n_users(), sequences.n_actions(), spec.objective
+                sequences.n_users(),
+                sequences.n_actions(),
+                spec.objective
             )));
         }
         let mut eligible = sequences.actions.item.clone();
         eligible.sort_unstable();
         eligible.dedup();
         let order = Mutex::new((u64::MAX, Vec::new()));
-        Ok(Self { sequences, spec: spec.clone(), config, objective, labels, users, ends, end_places, eligible, order })
+        Ok(Self {
+            sequences,
+            spec: spec.clone(),
+            config,
+            objective,
+            labels,
+            users,
+            ends,
+            end_places,
+            eligible,
+            order,
+        })
     }
 
     /// Users that can be drawn.
@@ -217,7 +234,11 @@ impl Sampler {
     }
 
     fn assemble(
-        &self, windows: &[Window], pairs: &[Vec<(usize, usize)>], users: &[usize], rng: &mut Pcg64Mcg,
+        &self,
+        windows: &[Window],
+        pairs: &[Vec<(usize, usize)>],
+        users: &[usize],
+        rng: &mut Pcg64Mcg,
     ) -> TrainBatch {
         let mut slots = Slots::default();
         let mut batch = TrainBatch {
@@ -229,6 +250,7 @@ impl Sampler {
             pool: Vec::new(),
             pool_pairs: Vec::new(),
             n_eligible: self.eligible.len(),
+            masked: Vec::new(),
             correction: self.config.correction,
             n_users: windows.len(),
         };
@@ -252,7 +274,7 @@ impl Sampler {
             } else {
                 Vec::new()
             };
-            batch.groups.push(QueryGroup { tokens, token_slot, queries, n_queries, valid, masked: Vec::new() });
+            batch.groups.push(QueryGroup { tokens, token_slot, queries, n_queries, valid });
         }
         batch.pool_pairs = draw_without_replacement(batch.label.len(), self.config.negatives.in_batch, rng);
         batch.pool = batch.pool_pairs.iter().map(|&pair| batch.label[pair]).collect();
@@ -275,16 +297,10 @@ fn mask(batch: &mut TrainBatch) {
         of_user.entry(batch.user[pair]).or_default().push(column as i64);
     }
     let n_columns = batch.pool.len() as i64;
-    let mut pair = 0;
-    for group in &mut batch.groups {
-        for row in 0..group.valid.len() as i64 {
-            let same = |columns: Option<&Vec<i64>>, masked: &mut Vec<i64>| {
-                masked.extend(columns.into_iter().flatten().map(|column| row * n_columns + column));
-            };
-            same(of_item.get(&batch.label[pair]), &mut group.masked);
-            same(of_user.get(&batch.user[pair]), &mut group.masked);
-            pair += 1;
-        }
+    for (pair, (slot, user)) in batch.label.iter().zip(&batch.user).enumerate() {
+        let columns = [of_item.get(slot), of_user.get(user)];
+        let cells = columns.into_iter().flatten().flatten().map(|column| pair as i64 * n_columns + column);
+        batch.masked.extend(cells);
     }
 }
 

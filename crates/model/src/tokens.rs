@@ -86,7 +86,12 @@ pub struct TokenGroup {
 
 impl TokenGroup {
     /// The windows of `members`, oldest action first.
-    pub(crate) fn new(sequences: &Sequences, spec: &ModelSpec, windows: &[Window], members: &[usize]) -> Self {
+    pub(crate) fn new(
+        sequences: &Sequences,
+        spec: &ModelSpec,
+        windows: &[Window],
+        members: &[usize],
+    ) -> Self {
         let n_steps = members.iter().map(|&idx| windows[idx].len()).max().unwrap_or(0);
         let n_cells = members.len() * n_steps;
         let with_surface = !spec.surfaces.is_empty();

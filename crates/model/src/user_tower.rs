@@ -112,7 +112,14 @@ impl Block {
         };
         let causal = visible.is_none();
         let mixed = Tensor::scaled_dot_product_attention(
-            &heads(q), &heads(k), &heads(v), visible, 0.0, causal, None, false,
+            &heads(q),
+            &heads(k),
+            &heads(v),
+            visible,
+            0.0,
+            causal,
+            None,
+            false,
         );
         mixed.transpose(1, 2).reshape(q.size()) // [B, S, H]
     }
@@ -151,8 +158,11 @@ impl UserTower {
         let item_rows = rows("user.in.item.weight", item_width);
         let action_rows = rows("user.in.action.weight", spec.action_dim);
         let duration_row = spec.duration.then(|| rows("user.in.duration.weight", 1));
-        let action_table =
-            list.weight("user.action.table", &[spec.events.actions.len(), spec.action_dim], Init::Spread(1.0));
+        let action_table = list.weight(
+            "user.action.table",
+            &[spec.events.actions.len(), spec.action_dim],
+            Init::Spread(1.0),
+        );
         let surface = (!spec.surfaces.is_empty()).then(|| {
             let table = [spec.surfaces.len(), spec.surface_dim];
             (
@@ -193,7 +203,12 @@ impl UserTower {
     /// `described` is `[B * T, F + F_id]`, from the item tower; `vectors` are the tokens' item embeddings,
     /// `[B, T, D]`, needed where [`Self::reads_item_vectors`].
     pub(crate) fn forward(
-        &self, w: &Views, tokens: &TokenTensors, described: &Tensor, queries: &Tensor, vectors: Option<&Tensor>,
+        &self,
+        w: &Views,
+        tokens: &TokenTensors,
+        described: &Tensor,
+        queries: &Tensor,
+        vectors: Option<&Tensor>,
     ) -> Tensor {
         let mut v = self.input(w, tokens, described); // [B, T, H]
         let steps = Tensor::arange(tokens.n_steps, (tch::Kind::Int64, v.device()));
@@ -214,9 +229,7 @@ impl UserTower {
     /// `V0 = A W_in + PE`, `[B, T, H]`; `A` is never laid out: each feature meets its own rows of `W_in`.
     fn input(&self, w: &Views, tokens: &TokenTensors, described: &Tensor) -> Tensor {
         let fixed = tch::no_grad(|| {
-            fixed_features(
-                &tokens.timestamp, &tokens.since_latest, &tokens.gap, tokens.log_duration.as_ref(),
-            )
+            fixed_features(&tokens.timestamp, &tokens.since_latest, &tokens.gap, tokens.log_duration.as_ref())
         });
         let time_rows = self.times.iter().map(|time| time.fold_phases(w));
         let duration_row = self.duration_row.map(|row| w[row].shallow_clone());

@@ -17,7 +17,13 @@ impl DenseAllAction {
         Self { window_s: i64::from(window_days) * SECONDS_PER_DAY, positions }
     }
 
-    fn labels_after<'a>(&self, sequences: &Sequences, labels: &'a Labels, user: usize, at: usize) -> &'a [usize] {
+    fn labels_after<'a>(
+        &self,
+        sequences: &Sequences,
+        labels: &'a Labels,
+        user: usize,
+        at: usize,
+    ) -> &'a [usize] {
         let acted = sequences.actions.timestamp[at];
         labels.between(sequences, user, acted, acted + self.window_s)
     }
@@ -29,7 +35,12 @@ impl PairSampler for DenseAllAction {
     }
 
     fn pairs(
-        &self, sequences: &Sequences, labels: &Labels, user: usize, window: &WindowRef<'_>, rng: &mut Pcg64Mcg,
+        &self,
+        sequences: &Sequences,
+        labels: &Labels,
+        user: usize,
+        window: &WindowRef<'_>,
+        rng: &mut Pcg64Mcg,
     ) -> Vec<Pair> {
         let range = window.0.range.clone();
         let mut usable: Vec<(usize, &[usize])> = range

@@ -54,7 +54,12 @@ pub trait PairSampler: Send + Sync + std::fmt::Debug {
     /// Draw the pairs of one input sequence.
     #[doc(hidden)]
     fn pairs(
-        &self, sequences: &Sequences, labels: &Labels, user: usize, window: &WindowRef<'_>, rng: &mut Pcg64Mcg,
+        &self,
+        sequences: &Sequences,
+        labels: &Labels,
+        user: usize,
+        window: &WindowRef<'_>,
+        rng: &mut Pcg64Mcg,
     ) -> Vec<Pair>;
 }
 

@@ -20,8 +20,16 @@ impl PairSampler for NextAction {
     }
 
     fn pairs(
-        &self, sequences: &Sequences, labels: &Labels, user: usize, window: &WindowRef<'_>, _rng: &mut Pcg64Mcg,
+        &self,
+        sequences: &Sequences,
+        labels: &Labels,
+        user: usize,
+        window: &WindowRef<'_>,
+        _rng: &mut Pcg64Mcg,
     ) -> Vec<Pair> {
-        Self::next(sequences, labels, user, window.0.range.start).map(|label| (0, label)).into_iter().collect()
+        Self::next(sequences, labels, user, window.0.range.start)
+            .map(|label| (0, label))
+            .into_iter()
+            .collect()
     }
 }

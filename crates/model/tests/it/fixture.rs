@@ -1,8 +1,8 @@
 //! Small models and random sequences.
 
 use dayvec_core::{
-    Actions, ColumnNames, EventSchema, ItemTable, ModelSpec, Objective, PositiveRule, Sequences, TimeUnit,
-    MODEL_FORMAT_VERSION,
+    Actions, ColumnNames, EventSchema, ItemTable, MODEL_FORMAT_VERSION, ModelSpec, Objective, PositiveRule,
+    Sequences, TimeUnit,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -66,7 +66,11 @@ pub(crate) fn sequences(n_users: usize, seed: u64) -> Sequences {
             actions.item.push(rng.random_range(0..N_ITEMS as u32));
             actions.action_type.push(rng.random_range(0..2));
             actions.surface.push(rng.random_range(0..3));
-            actions.duration_s.push(if rng.random_bool(0.2) { f32::NAN } else { rng.random_range(0.0..90.0) });
+            actions.duration_s.push(if rng.random_bool(0.2) {
+                f32::NAN
+            } else {
+                rng.random_range(0.0..90.0)
+            });
             actions.timestamp.push(time);
             actions.positive.push(*actions.action_type.last().unwrap() == 1);
             actions.event_key.push(rng.random());

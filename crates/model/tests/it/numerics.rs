@@ -86,5 +86,8 @@ fn the_newest_action_matters() {
     let sequences = fixture::sequences(40, 9);
     let older = without_newest(&sequences);
     let user = (0..40).find(|&user| sequences.range(user).len() > 3).unwrap();
-    assert_ne!(model.encode_users(&sequences, &[user]).unwrap(), model.encode_users(&older, &[user]).unwrap());
+    assert_ne!(
+        model.encode_users(&sequences, &[user]).unwrap(),
+        model.encode_users(&older, &[user]).unwrap()
+    );
 }

@@ -23,7 +23,13 @@ fn sampler_config() -> SamplerConfig {
 
 fn optimizer(steps: u64) -> OptimizerConfig {
     OptimizerConfig {
-        learning_rate: 3e-3, warm_up_share: 0.1, weight_decay: 0.01, clip_norm: 1.0, beta1: 0.9, beta2: 0.98, steps,
+        learning_rate: 3e-3,
+        warm_up_share: 0.1,
+        weight_decay: 0.01,
+        clip_norm: 1.0,
+        beta1: 0.9,
+        beta2: 0.98,
+        steps,
     }
 }
 
@@ -60,7 +66,8 @@ fn going_on_from_a_checkpoint_equals_not_stopping() {
     tch::set_num_threads(1);
     let spec = with_options();
     let folder = tempfile::tempdir().unwrap();
-    let (weights, moments) = (folder.path().join("model.safetensors"), folder.path().join("optimizer.safetensors"));
+    let (weights, moments) =
+        (folder.path().join("model.safetensors"), folder.path().join("optimizer.safetensors"));
     let (mut whole, sampler) = fit(&spec, 20);
     for step in 0..10 {
         whole.step(&sampler.batch(step), step).unwrap();
