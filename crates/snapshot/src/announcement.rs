@@ -1,0 +1,161 @@
+//! The append-only log of announcements: the newest one names the snapshot that readers serve.
+
+use dayvec_bucket::{Bucket, Created};
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{self, ANNOUNCEMENTS};
+use crate::{SnapshotError, reader};
+
+const READS_AT_ONCE: usize = 16;
+
+/// Why a snapshot was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// A run made it.
+    Publish,
+    /// An operator went back to it.
+    Rollback,
+    /// To be tried on a few readers first.
+    Canary,
+}
+
+/// The record that makes a snapshot current; `announcements/<20 digits>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Its place in the log, from 1.
+    pub sequence: u64,
+    /// Key of the manifest.
+    pub manifest: String,
+    /// Key of the manifest that was announced before, if any.
+    pub previous: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// Unix seconds, by the announcer's clock; RFC 3339 in JSON. For people: order comes from `sequence` alone.
+    #[serde(rename = "at", with = "rfc3339")]
+    pub at_s: i64,
+    /// Who or what announced it.
+    pub by: String,
+    /// Whether it was announced although gates had failed.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub forced: bool,
+}
+
+mod rfc3339 {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        let timestamp = Timestamp::from_second(*seconds).map_err(S::Error::custom)?;
+        serializer.collect_str(&timestamp)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<Timestamp>().map(|timestamp| timestamp.as_second()).map_err(D::Error::custom)
+    }
+}
+
+/// Every announcement, oldest first.
+///
+/// # Errors
+/// As [`announcements_after`].
+pub async fn announcements(bucket: &Bucket) -> Result<Vec<Announcement>, SnapshotError> {
+    announcements_after(bucket, 0).await
+}
+
+/// The announcements after a sequence number, oldest first: what a reader that polls asks for.
+///
+/// # Errors
+/// [`SnapshotError::Damaged`] for one that cannot be read, [`SnapshotError::Bucket`].
+pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<Announcement>, SnapshotError> {
+    let sequences = sequences_after(bucket, sequence).await?;
+    let reads = sequences.into_iter().map(|sequence| read(bucket, sequence));
+    futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
+}
+
+/// The newest announcement, which names the snapshot to serve; `None` before the first.
+///
+/// # Errors
+/// As [`announcements_after`].
+pub async fn newest_announcement(bucket: &Bucket) -> Result<Option<Announcement>, SnapshotError> {
+    match sequences_after(bucket, 0).await?.last() {
+        Some(&sequence) => Ok(Some(read(bucket, sequence).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn sequences_after(bucket: &Bucket, sequence: u64) -> Result<Vec<u64>, SnapshotError> {
+    let entries = bucket.list_after(ANNOUNCEMENTS, Some(&layout::announcement(sequence))).await?;
+    Ok(entries.iter().filter_map(|entry| layout::sequence_of(&entry.key)).collect())
+}
+
+async fn read(bucket: &Bucket, sequence: u64) -> Result<Announcement, SnapshotError> {
+    let key = layout::announcement(sequence);
+    let announcement: Announcement = reader::read_json(bucket, &key).await?;
+    if announcement.sequence != sequence {
+        let reason = format!("it says that it is announcement {}", announcement.sequence);
+        return Err(SnapshotError::damaged(&key, reason));
+    }
+    Ok(announcement)
+}
+
+/// Make a written snapshot current: the commit point. Gates are not looked at here.
+///
+/// # Errors
+/// [`SnapshotError::LostRace`] when another announcement took the number in the meantime; nothing is tried again
+/// blindly, for the other may be the better one. [`SnapshotError::Bucket`] when there is no such manifest.
+pub async fn announce(
+    bucket: &Bucket,
+    manifest: &str,
+    reason: Reason,
+    by: &str,
+    forced: bool,
+) -> Result<Announcement, SnapshotError> {
+    reader::read_manifest(bucket, manifest).await?;
+    let newest = newest_announcement(bucket).await?;
+    let announcement = Announcement {
+        sequence: newest.as_ref().map_or(0, |newest| newest.sequence) + 1,
+        manifest: manifest.to_owned(),
+        previous: newest.map(|newest| newest.manifest),
+        reason,
+        at_s: Timestamp::now().as_second(),
+        by: by.to_owned(),
+        forced,
+    };
+    let bytes = reader::to_json(&announcement);
+    match bucket.put_new(&layout::announcement(announcement.sequence), bytes).await? {
+        Created::Yes => Ok(announcement),
+        // Announcing is not repeated by us, but a lost answer may have been repeated below us.
+        Created::AlreadyThere => match read(bucket, announcement.sequence).await? {
+            winner if winner == announcement => Ok(announcement),
+            winner => Err(SnapshotError::LostRace { sequence: winner.sequence, manifest: winner.manifest }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_as_documented() {
+        let announcement = Announcement {
+            sequence: 2,
+            manifest: "snapshots/2011-12-09/b/manifest.json".into(),
+            previous: Some("snapshots/2011-12-08/a/manifest.json".into()),
+            reason: Reason::Publish,
+            at_s: 1_323_475_200,
+            by: "inference".into(),
+            forced: false,
+        };
+        let text = serde_json::to_string(&announcement).unwrap();
+        assert!(
+            text.contains(r#""reason":"publish","at":"2011-12-10T00:00:00Z","by":"inference"}"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Announcement>(&text).unwrap(), announcement);
+    }
+}

@@ -1,0 +1,137 @@
+//! Where the objects of a snapshot are.
+
+use core::fmt;
+
+use dayvec_core::Day;
+use serde::{Deserialize, Serialize};
+
+/// Folder of the announcements.
+pub(crate) const ANNOUNCEMENTS: &str = "announcements";
+
+/// Name of a run: a digest of everything that decides its bytes, so a rerun finds what an earlier attempt did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// 24 hexadecimal digits of a BLAKE3 digest of the parts, each preceded by its length.
+    #[must_use]
+    pub fn digest(parts: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        Self(hasher.finalize().to_hex()[..24].to_owned())
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Keys of one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    snapshot_id: String,
+}
+
+impl Layout {
+    /// The keys of a run.
+    #[must_use]
+    pub fn new(day: Day, run_id: &RunId) -> Self {
+        Self { snapshot_id: format!("{day}/{run_id}") }
+    }
+
+    /// `<day>/<run_id>`.
+    #[must_use]
+    pub fn snapshot_id(&self) -> &str {
+        &self.snapshot_id
+    }
+
+    /// The folder that holds everything of the snapshot.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("snapshots/{}", self.snapshot_id)
+    }
+
+    /// One attempt at the users of a bucket.
+    #[must_use]
+    pub fn users_part(&self, bucket: u32, attempt: &str) -> String {
+        format!("{}/users/bucket={bucket:04}-{attempt}.parquet", self.folder())
+    }
+
+    /// One attempt at a part of the items.
+    #[must_use]
+    pub fn items_part(&self, number: u32, attempt: &str) -> String {
+        format!("{}/items/part-{number:04}-{attempt}.parquet", self.folder())
+    }
+
+    /// Folder of the done markers.
+    #[must_use]
+    pub fn done_folder(&self) -> String {
+        format!("{}/done", self.folder())
+    }
+
+    /// Marker of a bucket of users.
+    #[must_use]
+    pub fn users_done(&self, bucket: u32) -> String {
+        format!("{}/{bucket:04}.json", self.done_folder())
+    }
+
+    /// Marker of a part of the items.
+    #[must_use]
+    pub fn items_done(&self, number: u32) -> String {
+        format!("{}/items-{number:04}.json", self.done_folder())
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        format!("{}/manifest.json", self.folder())
+    }
+}
+
+/// Key of an announcement; 20 digits, so keys sort as numbers.
+pub(crate) fn announcement(sequence: u64) -> String {
+    format!("{ANNOUNCEMENTS}/{sequence:020}.json")
+}
+
+/// Sequence number of an announcement's key; `None` for any other key.
+pub(crate) fn sequence_of(key: &str) -> Option<u64> {
+    let digits = key.strip_prefix(ANNOUNCEMENTS)?.strip_prefix('/')?.strip_suffix(".json")?;
+    if digits.len() != 20 {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_documented() {
+        let run_id = RunId("0123".into());
+        let layout = Layout::new("2011-12-09".parse().unwrap(), &run_id);
+        assert_eq!(layout.snapshot_id(), "2011-12-09/0123");
+        assert_eq!(layout.users_part(7, "a"), "snapshots/2011-12-09/0123/users/bucket=0007-a.parquet");
+        assert_eq!(layout.items_part(0, "a"), "snapshots/2011-12-09/0123/items/part-0000-a.parquet");
+        assert_eq!(layout.users_done(12_345), "snapshots/2011-12-09/0123/done/12345.json");
+        assert_eq!(layout.items_done(0), "snapshots/2011-12-09/0123/done/items-0000.json");
+        assert_eq!(layout.manifest(), "snapshots/2011-12-09/0123/manifest.json");
+        assert_eq!(announcement(42), "announcements/00000000000000000042.json");
+        assert_eq!(sequence_of(&announcement(u64::MAX)), Some(u64::MAX));
+        for other in ["announcements/42.json", "announcements/readme.md", "pins/00000000000000000042.json"] {
+            assert_eq!(sequence_of(other), None);
+        }
+    }
+
+    #[test]
+    fn a_run_id_tells_its_parts_apart() {
+        assert_eq!(RunId::digest(&["ab", "c"]), RunId::digest(&["ab", "c"]));
+        assert_ne!(RunId::digest(&["ab", "c"]), RunId::digest(&["a", "bc"]));
+        assert_eq!(RunId::digest(&[]).to_string().len(), 24);
+    }
+}
