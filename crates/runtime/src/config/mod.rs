@@ -173,7 +173,7 @@ mod tests {
             "buckte",
             "limits.keys",
             "limits.wiat",
-            "limits: `soon` is not a duration",
+            "limits.wait: `soon` is not",
             "bucket: say where",
             "listen",
         ] {

@@ -6,9 +6,11 @@ use url::Url;
 
 /// Serde for [`std::time::Duration`] written as "30s", "5m", "1h 30m": `#[serde(with = "config::duration")]`.
 pub mod duration {
+    use std::fmt;
     use std::time::Duration;
 
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
 
     /// Write a duration.
     ///
@@ -23,10 +25,24 @@ pub mod duration {
     /// # Errors
     /// When the text is no duration with a unit.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format!("`{text}` is not a duration ({error}); write it like 500ms, 30s or 5m"))
-        })
+        from.deserialize_str(FromText)
+    }
+
+    /// A visitor, because only what fails inside one is told with its key.
+    struct FromText;
+
+    impl Visitor<'_> for FromText {
+        type Value = Duration;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("a duration like 500ms, 30s or 5m")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            humantime::parse_duration(text).map_err(|error| {
+                E::custom(format!("`{text}` is not a duration ({error}); write it like 500ms, 30s or 5m"))
+            })
+        }
     }
 }
 

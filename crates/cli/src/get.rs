@@ -1,0 +1,111 @@
+//! `dayvec get USER`: one user's embedding, as the lookup service answers it.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use dayvec_core::Day;
+use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
+use dayvec_proto::lookup::v1::{
+    Embedding, Encoding, Fallback, GetUserEmbeddingRequest, GetUserEmbeddingResponse, ReadOptions, Source,
+};
+use dayvec_runtime::{Exit, OrExit as _};
+use tonic::Code;
+
+/// Numbers shown of an embedding, unless all are asked for.
+const SHOWN: usize = 8;
+
+/// Ask a running lookup for one user's embedding.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The user's id, as in the log.
+    #[arg(value_name = "USER")]
+    pub user_id: String,
+    /// Where the lookup answers.
+    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub lookup: String,
+    /// Answer an unknown user with the mean of all users.
+    #[arg(long)]
+    pub or_mean: bool,
+    /// Fail unless this pair of towers is served.
+    #[arg(long, value_name = "ID")]
+    pub require_tower_pair: Option<String>,
+    /// Print JSON, with every number.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Ask, and print the answer to stdout.
+///
+/// # Errors
+/// With exit code 69 when the service does not answer, 64 when it refuses the request.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let reply = runtime.block_on(ask(args))?;
+    let mut stdout = std::io::stdout().lock();
+    let text = if args.json { json(args, &reply) } else { text(args, &reply) };
+    stdout.write_all(text.as_bytes()).context("write the answer")
+}
+
+async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
+    let connected = EmbeddingLookupClient::connect(args.lookup.clone()).await;
+    let mut client = connected.with_context(|| format!("connect to {}", args.lookup)).or_exit(Exit::Unavailable)?;
+    let options = ReadOptions {
+        require_tower_pair: args.require_tower_pair.clone().unwrap_or_default(),
+        fallback: if args.or_mean { Fallback::PopulationMean } else { Fallback::None } as i32,
+        encoding: Encoding::Float32Values as i32,
+        max_age: None,
+    };
+    let request = GetUserEmbeddingRequest { user_id: args.user_id.clone(), options: Some(options) };
+    match client.get_user_embedding(request).await {
+        Ok(reply) => Ok(reply.into_inner()),
+        Err(status) => {
+            let exit = if status.code() == Code::Unavailable { Exit::Unavailable } else { Exit::BadConfig };
+            Err(anyhow::anyhow!("{}: {}", status.code(), status.message())).context("ask the lookup").or_exit(exit)
+        }
+    }
+}
+
+fn text(args: &Args, reply: &GetUserEmbeddingResponse) -> String {
+    let user = reply.user.clone().unwrap_or_default();
+    let snapshot = reply.snapshot.clone().unwrap_or_default();
+    let status = user.status().as_str_name().trim_start_matches("STATUS_").to_lowercase().replace('_', " ");
+    let mut lines = vec![format!("user            {} ({status})", args.user_id)];
+    if let Some(computed_at) = &user.computed_at {
+        lines.push(format!("computed at     end of {}", Day::of_timestamp(computed_at.seconds - 1)));
+    }
+    if let Some(last_action_at) = &user.last_action_at {
+        lines.push(format!("last action     {}", Day::of_timestamp(last_action_at.seconds)));
+    }
+    lines.push(format!("snapshot        {}", snapshot.snapshot_id));
+    lines.push(format!("model           {}", snapshot.model_id));
+    lines.push(format!("tower pair      {}", snapshot.tower_pair_id));
+    let age_s = snapshot.age.map_or(0, |age| age.seconds);
+    lines.push(format!("age             {} d {} h", age_s / 86_400, age_s % 86_400 / 3_600));
+    if let Some(Embedding { values, .. }) = &user.embedding {
+        let whose = if user.source() == Source::PopulationMean { "mean of all users" } else { "embedding" };
+        let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let shown: Vec<String> = values.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
+        let more = if values.len() > SHOWN { ", …" } else { "" };
+        lines.push(format!("{whose:<16}[{}{more}]  {} numbers, norm {norm:.4}", shown.join(", "), values.len()));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn json(args: &Args, reply: &GetUserEmbeddingResponse) -> String {
+    let user = reply.user.clone().unwrap_or_default();
+    let snapshot = reply.snapshot.clone().unwrap_or_default();
+    let answer = serde_json::json!({
+        "user_id": args.user_id,
+        "status": user.status().as_str_name(),
+        "source": user.source().as_str_name(),
+        "computed_at": user.computed_at.map(|at| at.seconds),
+        "last_action_at": user.last_action_at.map(|at| at.seconds),
+        "snapshot_id": snapshot.snapshot_id,
+        "model_id": snapshot.model_id,
+        "tower_pair_id": snapshot.tower_pair_id,
+        "day": snapshot.day,
+        "age_s": snapshot.age.map(|age| age.seconds),
+        "embedding": user.embedding.map(|embedding| embedding.values),
+    });
+    format!("{answer:#}\n")
+}

@@ -1,0 +1,127 @@
+//! `dayvec snapshots`: what was announced in a bucket, and which snapshot is current.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use dayvec_bucket::{Bucket, BucketError};
+use dayvec_runtime::{Exit, OrExit as _, config::parse_url};
+use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
+
+/// List the announced snapshots, oldest first; the last one is current.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The bucket: a folder, or s3://, gs://, az://.
+    #[arg(long, default_value = "./bucket", value_name = "PLACE")]
+    pub bucket: String,
+    /// Announcements to show, counted from the newest.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub last: usize,
+    /// Print JSON: one object an announcement, with its manifest.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was announced, and what it names; no manifest where it can't be read.
+struct Listed {
+    announcement: Announcement,
+    manifest: Option<Manifest>,
+}
+
+/// Read the bucket, and print the list to stdout.
+///
+/// # Errors
+/// With exit code 69 when the bucket does not answer, 64 when it can't be opened, 65 when an announcement is damaged.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let url = parse_url(&args.bucket).map_err(|fault| anyhow::anyhow!("--bucket: {fault}")).or_exit(Exit::BadConfig)?;
+    let bucket = Bucket::open(&url).or_exit(Exit::BadConfig)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let listed = runtime.block_on(list(&bucket, args.last)).map_err(|error| {
+        let exit = if is_unreachable(&error) { Exit::Unavailable } else { Exit::BadData };
+        anyhow::Error::from(error).context(exit).context("list the announcements")
+    })?;
+    let text = if args.json { json(&listed) } else { text(&listed, &args.bucket) };
+    std::io::stdout().lock().write_all(text.as_bytes()).context("write the list")
+}
+
+const fn is_unreachable(error: &SnapshotError) -> bool {
+    matches!(error, SnapshotError::Bucket(BucketError::Unreachable { .. } | BucketError::Denied { .. }))
+}
+
+async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError> {
+    let mut announced = announcements(bucket).await?;
+    announced.drain(..announced.len().saturating_sub(last));
+    let mut manifests: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
+    let mut listed = Vec::with_capacity(announced.len());
+    for announcement in announced {
+        if !manifests.contains_key(&announcement.manifest) {
+            let manifest = match read_manifest(bucket, &announcement.manifest).await {
+                Ok(manifest) => Some(manifest),
+                Err(error) if is_unreachable(&error) => return Err(error),
+                Err(_) => None,
+            };
+            manifests.insert(announcement.manifest.clone(), manifest);
+        }
+        let manifest = manifests[&announcement.manifest].clone();
+        listed.push(Listed { announcement, manifest });
+    }
+    Ok(listed)
+}
+
+fn text(listed: &[Listed], bucket: &str) -> String {
+    if listed.is_empty() {
+        return format!("no snapshot is announced in {bucket}; `inference run` makes one\n");
+    }
+    let header = ["", "number", "at", "reason", "by", "snapshot", "users", "items", "model"].map(str::to_owned);
+    let mut rows = vec![header];
+    for (at, Listed { announcement, manifest }) in listed.iter().enumerate() {
+        let mark = if at + 1 == listed.len() { "→" } else { "" };
+        let told = serde_json::to_value(announcement).unwrap_or_default();
+        let told = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+        let [snapshot, users, items, model] = match manifest {
+            Some(manifest) => [
+                manifest.snapshot_id.clone(),
+                manifest.totals.users.to_string(),
+                manifest.totals.items.to_string(),
+                manifest.model_id.clone(),
+            ],
+            None => [format!("{} can't be read", announcement.manifest), String::new(), String::new(), String::new()],
+        };
+        let number = announcement.sequence.to_string();
+        rows.push([mark.into(), number, told("at"), told("reason"), told("by"), snapshot, users, items, model]);
+    }
+    table(&rows)
+}
+
+/// Columns as wide as their widest cell.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn json(listed: &[Listed]) -> String {
+    let rows: Vec<_> = listed
+        .iter()
+        .map(|Listed { announcement, manifest }| serde_json::json!({"announcement": announcement, "manifest": manifest}))
+        .collect();
+    format!("{:#}\n", serde_json::Value::Array(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["a".to_owned(), "b".to_owned()], ["long".to_owned(), "→".to_owned()]];
+        assert_eq!(table(&rows), "a     b\nlong  →\n");
+        assert!(text(&[], "./bucket").contains("inference run"));
+    }
+}

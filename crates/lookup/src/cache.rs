@@ -1,0 +1,108 @@
+//! The cache folder: index files, and a note of what was served last.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::index::Index;
+
+/// Name of the note of what was served last.
+const CURRENT: &str = "current.json";
+
+/// Folder of a bucket's indexes; the process that has it holds a lock.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    dir: PathBuf,
+    /// Released when the process ends, however it ends.
+    _lock: File,
+}
+
+/// What was served last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Current {
+    pub(crate) announcement: u64,
+    /// Key of the manifest.
+    pub(crate) manifest: String,
+}
+
+/// A cache folder that can't be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CacheError {
+    #[error("can't {verb} {} in the cache folder; check that it is writable and has space", path.display())]
+    Io {
+        verb: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("another process uses the cache folder {}; give each its own `cache_dir`", .0.display())]
+    Taken(PathBuf),
+}
+
+impl Cache {
+    /// Take the folder of the bucket `url` under `dir`.
+    pub(crate) fn open(dir: &Path, url: &str) -> Result<Self, CacheError> {
+        let name = &blake3::hash(url.as_bytes()).to_hex()[..16];
+        let dir = dir.join(name);
+        let io = |verb, path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Io { verb, path, source }
+        };
+        fs::create_dir_all(&dir).map_err(io("make", &dir))?;
+        let lock_path = dir.join("lock");
+        let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(CacheError::Taken(dir)),
+            Err(fs::TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
+        }
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// Where the index of a manifest lies once it is whole.
+    pub(crate) fn index_path(&self, manifest: &str) -> PathBuf {
+        self.dir.join(index_name(manifest))
+    }
+
+    /// Where an index is laid out before it is whole.
+    pub(crate) fn unfinished_path(&self, manifest: &str) -> PathBuf {
+        self.dir.join(format!("{}.unfinished", index_name(manifest)))
+    }
+
+    /// The index that was served last, if it is there and whole.
+    pub(crate) fn current(&self) -> Option<(Current, Index)> {
+        let text = fs::read(self.dir.join(CURRENT)).ok()?;
+        let current: Current = serde_json::from_slice(&text).ok()?;
+        match Index::open(&self.index_path(&current.manifest)) {
+            Ok(index) => Some((current, index)),
+            Err(error) => {
+                tracing::warn!(%error, "the cached index is left aside");
+                None
+            }
+        }
+    }
+
+    /// Note what is served now, and remove all indexes but those of the manifests `keep`.
+    pub(crate) fn note(&self, current: &Current, keep: &[&str]) -> Result<(), CacheError> {
+        let (path, new) = (self.dir.join(CURRENT), self.dir.join("current.new"));
+        let text = serde_json::to_vec(current).unwrap_or_default();
+        let io = |source| CacheError::Io { verb: "write", path: path.clone(), source };
+        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(io)?;
+        let keep: Vec<String> = keep.iter().map(|manifest| index_name(manifest)).collect();
+        let is_old = |name: &str| name.contains(".index") && !keep.iter().any(|kept| kept == name);
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(is_old) {
+                // What can't be removed now is removed next time.
+                let _gone = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Manifests are named by keys with slashes; files by their digest.
+fn index_name(manifest: &str) -> String {
+    format!("{}.index", &blake3::hash(manifest.as_bytes()).to_hex()[..32])
+}

@@ -1,0 +1,169 @@
+//! Settings of the service: `config/lookup.yaml` and its checks.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The shipped settings, which are the defaults.
+pub const SHIPPED: &str = include_str!("../../../config/lookup.yaml");
+
+/// Checked settings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// The bucket whose newest announced snapshot is served.
+    pub bucket: Url,
+    /// Where gRPC is answered.
+    pub listen: SocketAddr,
+    /// Where `/metrics`, `/livez` and `/readyz` are answered.
+    pub admin_listen: SocketAddr,
+    /// Folder of the index files; one process a folder.
+    pub cache_dir: PathBuf,
+    /// When the bucket is asked for news.
+    pub refresh: Refresh,
+    /// What a client may ask for.
+    pub limits: Limits,
+    /// How the process ends.
+    pub drain: Drain,
+}
+
+/// When the bucket is asked for news.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// Mean time between two looks.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// Largest deviation from it, as a share.
+    pub jitter: f64,
+}
+
+/// What a client may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Keys of a batch.
+    pub max_batch_keys: usize,
+    /// Bytes of an id.
+    pub max_id_bytes: usize,
+    /// Bytes of a request.
+    pub max_request_bytes: usize,
+    /// Bytes of a reply.
+    pub max_reply_bytes: usize,
+    /// Calls at once on one connection.
+    pub max_concurrent_streams: u32,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// How long health says NOT_SERVING before connections are closed.
+    #[serde(with = "duration")]
+    pub notice: Duration,
+    /// How long calls under way may take after that.
+    #[serde(with = "duration")]
+    pub deadline: Duration,
+}
+
+/// Settings as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    bucket: String,
+    listen: String,
+    admin_listen: String,
+    cache_dir: PathBuf,
+    refresh: Refresh,
+    limits: Limits,
+    drain: Drain,
+}
+
+impl Config {
+    /// Read `file`, or the shipped settings, and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError::Faults`] with every fault.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        config::load::<Raw, Self>(file, SHIPPED)
+    }
+}
+
+impl TryFrom<Raw> for Config {
+    type Error = Vec<String>;
+
+    fn try_from(raw: Raw) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let bucket = parse_url(&raw.bucket).map_err(|fault| faults.push(format!("bucket: {fault}")));
+        let mut address = |key: &str, text: &str| {
+            text.parse::<SocketAddr>().map_err(|_| {
+                faults.push(format!(
+                    "{key}: `{text}` is not an address with a port, for example 0.0.0.0:50051"
+                ));
+            })
+        };
+        let listen = address("listen", &raw.listen);
+        let admin_listen = address("admin_listen", &raw.admin_listen);
+        if raw.cache_dir.as_os_str().is_empty() {
+            faults.push("cache_dir: is empty; name a folder".to_owned());
+        }
+        if raw.refresh.interval.is_zero() {
+            faults.push("refresh.interval: must be longer than nothing".to_owned());
+        }
+        if !(0.0..1.0).contains(&raw.refresh.jitter) {
+            faults.push(format!("refresh.jitter: {} is not a share from 0 up to 1", raw.refresh.jitter));
+        }
+        let limits = &raw.limits;
+        for (key, value) in [
+            ("max_batch_keys", limits.max_batch_keys),
+            ("max_id_bytes", limits.max_id_bytes),
+            ("max_request_bytes", limits.max_request_bytes),
+            ("max_reply_bytes", limits.max_reply_bytes),
+            ("max_concurrent_streams", limits.max_concurrent_streams as usize),
+        ] {
+            if value == 0 {
+                faults.push(format!("limits.{key}: must be at least 1"));
+            }
+        }
+        let (Ok(bucket), Ok(listen), Ok(admin_listen), true) =
+            (bucket, listen, admin_listen, faults.is_empty())
+        else {
+            return Err(faults);
+        };
+        let Raw { cache_dir, refresh, limits, drain, .. } = raw;
+        Ok(Self { bucket, listen, admin_listen, cache_dir, refresh, limits, drain })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_settings_are_good() {
+        let config = Config::load(None).unwrap();
+        assert_eq!(config.limits.max_batch_keys, 1000);
+        assert_eq!(config.bucket.scheme(), "file");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let wrong = SHIPPED
+            .replace("bucket: ./bucket", "bucket: ''")
+            .replace("0.0.0.0:50051", "50051")
+            .replace("jitter: 0.2", "jitter: 2")
+            .replace("max_batch_keys: 1000", "max_batch_keys: 0")
+            .replace("interval: 30s", "interval: soon");
+        std::fs::write(file.path(), wrong).unwrap();
+        let message = Config::load(Some(file.path())).unwrap_err().to_string();
+        for fault in
+            ["bucket:", "listen:", "refresh.jitter:", "limits.max_batch_keys:", "refresh.interval: `soon`"]
+        {
+            assert!(message.contains(fault), "{fault} is missing from\n{message}");
+        }
+    }
+}

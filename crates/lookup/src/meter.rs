@@ -1,0 +1,130 @@
+//! The metrics of the service, registered once so that recording is one atomic operation.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use dayvec_proto::lookup::v1::{Source, Status};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
+
+use crate::serving::{Served, Snapshot};
+use crate::wire::Answer;
+
+/// What a refresh came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SwapOutcome {
+    /// Another snapshot is served.
+    Swapped,
+    /// A bad snapshot was refused; the one before serves on.
+    Refused,
+    /// The bucket or the disk failed; the next refresh tries again.
+    Failed,
+}
+
+/// One method's durations, by whether it was answered.
+#[derive(Debug)]
+struct Rpc {
+    ok: Histogram,
+    refused: Histogram,
+}
+
+/// Handles of everything that requests record.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    hit: Counter,
+    miss: Counter,
+    fallback: Counter,
+    too_old: Counter,
+    batch_size: Histogram,
+    get_user: Rpc,
+    batch_get_users: Rpc,
+    get_items: Rpc,
+}
+
+/// The methods that are measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Method {
+    GetUser,
+    BatchGetUsers,
+    GetItems,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        let result = |name: &'static str| counter!("embedding_lookup_total", "result" => name);
+        let rpc = |method: &'static str| Rpc {
+            ok: histogram!("rpc_server_call_duration_seconds", "rpc_method" => method, "outcome" => "ok"),
+            refused: histogram!("rpc_server_call_duration_seconds", "rpc_method" => method, "outcome" => "refused"),
+        };
+        Self {
+            hit: result("hit"),
+            miss: result("miss"),
+            fallback: result("fallback"),
+            too_old: result("too_old"),
+            batch_size: histogram!("embedding_batch_size"),
+            get_user: rpc("GetUserEmbedding"),
+            batch_get_users: rpc("BatchGetUserEmbeddings"),
+            get_items: rpc("GetItemEmbeddings"),
+        }
+    }
+
+    /// Count one answer.
+    pub(crate) fn answered(&self, answer: &Answer<'_>) {
+        let counter = match (answer.status, answer.embedding) {
+            (Status::TooOld, _) => &self.too_old,
+            (_, Some((Source::PopulationMean, _))) => &self.fallback,
+            (Status::Found, _) => &self.hit,
+            _ => &self.miss,
+        };
+        counter.increment(1);
+    }
+
+    /// Count the keys of a batch.
+    pub(crate) fn batch(&self, n_keys: usize) {
+        self.batch_size.record(n_keys as f64);
+    }
+
+    /// Record a call that began at `start`.
+    pub(crate) fn called(&self, method: Method, start: Instant, is_ok: bool) {
+        let rpc = match method {
+            Method::GetUser => &self.get_user,
+            Method::BatchGetUsers => &self.batch_get_users,
+            Method::GetItems => &self.get_items,
+        };
+        if is_ok { &rpc.ok } else { &rpc.refused }.record(start.elapsed());
+    }
+}
+
+/// Count a refresh that came to something.
+pub(crate) fn swap(outcome: SwapOutcome) {
+    let name = match outcome {
+        SwapOutcome::Swapped => "swapped",
+        SwapOutcome::Refused => "refused",
+        SwapOutcome::Failed => "failed",
+    };
+    counter!("embedding_swap_total", "outcome" => name).increment(1);
+}
+
+/// Record how long it took to make a snapshot ready.
+pub(crate) fn opened(took: Duration) {
+    histogram!("embedding_swap_duration_seconds").record(took);
+}
+
+/// Tell which snapshot is served, and that `before` no longer is.
+pub(crate) fn snapshot(before: Option<&Snapshot>, now: &Snapshot) {
+    for (snapshot, value) in before.map(|before| (before, 0.0)).into_iter().chain([(now, 1.0)]) {
+        gauge!(
+            "embedding_snapshot_info",
+            "snapshot" => snapshot.about.snapshot_id.clone(),
+            "model" => snapshot.about.model_id.clone(),
+            "tower_pair" => snapshot.about.tower_pair_id.clone()
+        )
+        .set(value);
+    }
+    gauge!("embedding_snapshot_users").set(now.index.n_users() as f64);
+    gauge!("embedding_snapshot_items").set(now.index.n_items() as f64);
+    gauge!("embedding_snapshot_resident_bytes").set(now.index.len_bytes() as f64);
+}
+
+/// Tell how old the served snapshot is.
+pub(crate) fn age(served: &Served) {
+    gauge!("embedding_snapshot_age_seconds").set(served.current.age(SystemTime::now()).as_secs_f64());
+}

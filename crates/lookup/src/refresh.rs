@@ -1,0 +1,272 @@
+//! Following the announcements: open the newest snapshot beside the served one, then swap.
+//!
+//! Nothing is served that was not announced and verified. Whatever fails, what is served stays served.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dayvec_bucket::{Bucket, BucketError};
+use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_snapshot::{
+    Announcement, ElementType, Manifest, SnapshotError, announcements_after, newest_announcement,
+    read_items_part, read_manifest, read_users_part,
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use crate::cache::{Cache, CacheError, Current};
+use crate::config::{Config, Refresh};
+use crate::index::{Element, Index, IndexBuilder, IndexError, Shape};
+use crate::meter::{self, SwapOutcome};
+use crate::server::Health;
+use crate::serving::{About, Serving, Snapshot};
+
+/// Parts fetched ahead of the one that is laid out; each is held in memory.
+const PARTS_AHEAD: usize = 2;
+
+/// A refused snapshot is tried again after this long: someone may have restored its object.
+const RETRY_REFUSED: Duration = Duration::from_secs(600);
+
+/// Why a refresh came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+impl RefreshError {
+    /// Whether the snapshot itself is bad, so that an older one is the better answer.
+    const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Index(IndexError::BadSnapshot(_))
+                | Self::Snapshot(
+                    SnapshotError::Damaged { .. }
+                        | SnapshotError::UnsupportedFormat { .. }
+                        | SnapshotError::Bucket(BucketError::NotFound { .. })
+                )
+        )
+    }
+
+    /// The error with its causes, for people.
+    fn told(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Keeps what is served up to date.
+#[derive(Debug)]
+pub(crate) struct Refresher {
+    bucket: Bucket,
+    cache: Arc<Cache>,
+    serving: Arc<Serving>,
+    health: Health,
+    timing: Refresh,
+    /// Manifests that were refused: when, and why.
+    refused: HashMap<String, (Instant, String)>,
+}
+
+impl Refresher {
+    /// Open the bucket and take the cache folder.
+    pub(crate) fn new(config: &Config, serving: Arc<Serving>, health: Health) -> anyhow::Result<Self> {
+        let bucket = Bucket::open(&config.bucket).or_exit(Exit::BadConfig)?;
+        let cache = Cache::open(&config.cache_dir, config.bucket.as_str()).map_err(|error| {
+            let exit = if matches!(error, CacheError::Taken(_)) { Exit::LostRace } else { Exit::BadConfig };
+            anyhow::Error::from(error).context(exit)
+        })?;
+        let (cache, timing, refused) = (Arc::new(cache), config.refresh, HashMap::new());
+        Ok(Self { bucket, cache, serving, health, timing, refused })
+    }
+
+    /// Refresh for ever.
+    ///
+    /// # Errors
+    /// When the first look at the bucket fails and the cache has nothing to serve: then the place is likely wrong.
+    pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
+        self.restore().await?;
+        let mut is_first = true;
+        loop {
+            let looked = self.look().await;
+            if let Err(error) = &looked {
+                meter::swap(SwapOutcome::Failed);
+                tracing::warn!(error = error.told(), "refresh failed; what is served stays");
+            }
+            self.serving.refreshed(looked.as_ref().map_or_else(RefreshError::told, Clone::clone));
+            let served = self.serving.get().clone();
+            match (looked, &served) {
+                (Err(error), None) if is_first => return Err(error).or_exit(Exit::Unavailable),
+                (_, Some(served)) => meter::age(served),
+                _ => {}
+            }
+            is_first = false;
+            tokio::time::sleep(self.wait()).await;
+        }
+    }
+
+    /// Serve what was served before the restart.
+    async fn restore(&self) -> anyhow::Result<()> {
+        let cache = Arc::clone(&self.cache);
+        let found = blocking(move || cache.current()).await;
+        if let Some((current, index)) = found {
+            match Snapshot::new(index) {
+                Ok(snapshot) => self.serve(Arc::new(snapshot), current.announcement).await?,
+                Err(error) => tracing::warn!(%error, "the cached index is left aside"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Look once at the announcements. Returns why the newest one is not served, or an empty text.
+    async fn look(&mut self) -> Result<String, RefreshError> {
+        let served = self.serving.get().as_ref().map_or(0, |served| served.announcement);
+        let Some(newest) = newest_announcement(&self.bucket).await? else { return Ok(String::new()) };
+        if newest.sequence == served || self.take(&newest).await? {
+            return Ok(String::new());
+        }
+        let (_, why) = self.refused.get(&newest.manifest).cloned().unwrap_or((Instant::now(), String::new()));
+        // The last good snapshot is the one announced last that can be served.
+        for older in announcements_after(&self.bucket, served).await?.iter().rev().skip(1) {
+            if self.take(older).await? {
+                break;
+            }
+        }
+        Ok(format!("announcement {} is refused: {why}", newest.sequence))
+    }
+
+    /// Serve what `announcement` names; false when that is refused.
+    async fn take(&mut self, announcement: &Announcement) -> Result<bool, RefreshError> {
+        let manifest = &announcement.manifest;
+        if self.refused.get(manifest).is_some_and(|(at, _)| at.elapsed() < RETRY_REFUSED) {
+            return Ok(false);
+        }
+        let served = self.serving.get().clone();
+        if served.as_ref().is_some_and(|served| &served.current.about.manifest == manifest) {
+            self.serving.announced_again(announcement.sequence);
+            return Ok(true);
+        }
+        let warm = served.as_ref().and_then(|served| served.previous.clone());
+        let opened = match warm.filter(|previous| &previous.about.manifest == manifest) {
+            Some(previous) => Ok(previous),
+            None => self.open(manifest).await.map(Arc::new),
+        };
+        match opened {
+            Ok(snapshot) => {
+                self.refused.remove(manifest);
+                self.serve(snapshot, announcement.sequence).await?;
+                Ok(true)
+            }
+            Err(error) if error.is_refusal() => {
+                meter::swap(SwapOutcome::Refused);
+                tracing::error!(manifest, error = error.told(), "snapshot refused; what is served stays");
+                self.refused.insert(manifest.clone(), (Instant::now(), error.told()));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn serve(&self, snapshot: Arc<Snapshot>, announcement: u64) -> Result<(), CacheError> {
+        let before = self.serving.get().as_ref().map(|served| Arc::clone(&served.current));
+        let manifest = snapshot.about.manifest.clone();
+        tracing::info!(snapshot = snapshot.about.snapshot_id, announcement, "serving");
+        meter::snapshot(before.as_deref(), &snapshot);
+        meter::swap(SwapOutcome::Swapped);
+        self.serving.swap(snapshot, announcement);
+        self.health.set(true).await;
+        let keep: Vec<String> = before.iter().map(|before| before.about.manifest.clone()).collect();
+        let cache = Arc::clone(&self.cache);
+        blocking(move || {
+            let mut keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+            keep.push(&manifest);
+            cache.note(&Current { announcement, manifest: manifest.clone() }, &keep)
+        })
+        .await
+    }
+
+    /// Open the index of a manifest, from the cache if it is there, else from the bucket.
+    async fn open(&self, manifest: &str) -> Result<Snapshot, RefreshError> {
+        let start = Instant::now();
+        let path = self.cache.index_path(manifest);
+        let cached = {
+            let path = path.clone();
+            blocking(move || path.exists().then(|| Index::open(&path))).await
+        };
+        let index = match cached {
+            Some(Ok(index)) => index,
+            Some(Err(_)) | None => {
+                let unfinished = self.cache.unfinished_path(manifest);
+                let index = lay_out(&self.bucket, manifest, &unfinished).await?;
+                let io = |source| IndexError::Io { verb: "rename", path: path.clone(), source };
+                std::fs::rename(&unfinished, &path).map_err(io)?;
+                index
+            }
+        };
+        let snapshot = Snapshot::new(index)?;
+        meter::opened(start.elapsed());
+        Ok(snapshot)
+    }
+
+    /// Time until the next look.
+    fn wait(&self) -> Duration {
+        let uniform = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+        self.timing.interval.mul_f64(1.0 + self.timing.jitter * (2.0 * uniform - 1.0))
+    }
+}
+
+/// Fetch the parts of a snapshot, verify each, and lay them out as an index at `path`. Memory holds a few parts.
+async fn lay_out(bucket: &Bucket, key: &str, path: &Path) -> Result<Index, RefreshError> {
+    let manifest = read_manifest(bucket, key).await?;
+    let path = path.to_owned();
+    let shape = shape(&manifest);
+    let mut builder = blocking(move || IndexBuilder::create(&path, shape)).await?;
+
+    let parts = futures::stream::iter(&manifest.user_parts);
+    let mut users = parts.map(|part| read_users_part(bucket, part)).buffered(PARTS_AHEAD);
+    while let Some(block) = users.try_next().await? {
+        builder = blocking(move || builder.add_users(&block).map(|()| builder)).await?;
+    }
+    let parts = futures::stream::iter(&manifest.item_parts);
+    let mut items = parts.map(|part| read_items_part(bucket, part)).buffered(PARTS_AHEAD);
+    while let Some(block) = items.try_next().await? {
+        builder = blocking(move || builder.add_items(&block.ids, &block.values).map(|()| builder)).await?;
+    }
+    let about = About {
+        snapshot_id: manifest.snapshot_id.clone(),
+        model_id: manifest.model_id.clone(),
+        tower_pair_id: manifest.tower_pair_id.clone(),
+        day: manifest.day,
+        manifest: key.to_owned(),
+    };
+    let about = serde_json::to_vec(&about).expect("plain text fields");
+    Ok(blocking(move || builder.finish(&about)).await?)
+}
+
+fn shape(manifest: &Manifest) -> Shape {
+    Shape {
+        dim: manifest.dim,
+        element: match manifest.element_type {
+            ElementType::F32 => Element::F32,
+            ElementType::F16 => Element::F16,
+        },
+        n_users: manifest.totals.users as usize,
+        n_items: manifest.totals.items as usize,
+    }
+}
+
+/// Work that takes as long as the disk: not on a thread that serves the network.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
