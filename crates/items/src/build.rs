@@ -53,10 +53,10 @@ pub fn build_items(
     let text_rows: Vec<Option<u32>> =
         ids.ids().iter().map(|id| text.and_then(|text| text.ids.find(id))).collect();
     let text_vectors = match text {
-        Some(text) if options.text_dim > 0 => Some(text_vectors(text, &text_rows, options)?),
+        Some(text) if options.text_part() > 0 => Some(text_vectors(text, &text_rows, options)?),
         _ => None,
     };
-    let text_dim = if text_vectors.is_some() { options.text_dim } else { 0 };
+    let text_dim = if text_vectors.is_some() { options.text_part() } else { 0 };
     let mut graph = graph_part(sequences, &ids, options.dim - text_dim, options)?;
     if let Some(vectors) = &text_vectors {
         predict_cold(&mut graph, vectors, n_items)?;
@@ -129,7 +129,7 @@ fn text_vectors(
 }
 
 fn text_width(options: &BuildOptions) -> usize {
-    TEXT_RANK.max(options.text_dim)
+    TEXT_RANK.max(options.text_part())
 }
 
 /// Fill the rows of zeros in `graph` with what the items' words predict.

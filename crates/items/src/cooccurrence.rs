@@ -205,3 +205,73 @@ pub(crate) fn count_pairs(mut baskets: Baskets, n_items: usize, options: &BuildO
     });
     Csr::from_rows(n_items, rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baskets(lists: &[&[u32]]) -> Baskets {
+        let mut baskets = Baskets::default();
+        for list in lists {
+            baskets.open(true);
+            baskets.items.extend_from_slice(list);
+            baskets.close();
+        }
+        baskets
+    }
+
+    fn row_sums(counts: &Csr) -> Vec<f32> {
+        (0..counts.n_rows()).map(|row| counts.row(row).map(|(_, weight)| weight).sum()).collect()
+    }
+
+    #[test]
+    fn an_action_hands_out_a_weight_of_one_whatever_the_basket() {
+        let large: Vec<u32> = (0..50).collect();
+        for max_partners in [8, 64] {
+            let options = BuildOptions { max_partners, ..BuildOptions::default() };
+            let counts = count_pairs(baskets(&[&large, &[0, 1, 1], &[2]]), 50, &options);
+            for (item, sum) in row_sums(&counts).into_iter().enumerate() {
+                let expected = if item < 2 { 2.0 } else { 1.0 };
+                assert!((sum - expected).abs() < 1e-4, "item {item} of {max_partners} partners: {sum}");
+            }
+            assert_eq!(counts, counts.transpose(), "symmetric, to the bit");
+            let n_partners = counts.row(9).len();
+            assert_eq!(n_partners, max_partners.min(49));
+        }
+    }
+
+    #[test]
+    fn successive_baskets_of_a_user_share_a_smaller_weight() {
+        let mut baskets = Baskets::default();
+        for (first_of_user, items) in [(true, [0, 1]), (false, [2, 3])] {
+            if first_of_user {
+                baskets.opens.push(true);
+            } else {
+                baskets.open(false);
+            }
+            baskets.items.extend(items);
+        }
+        baskets.close();
+        let options = BuildOptions { neighbour_weight: 0.5, ..BuildOptions::default() };
+        let counts = count_pairs(baskets, 4, &options);
+        assert_eq!(counts.row(0).collect::<Vec<_>>(), [(1, 1.0), (2, 0.25), (3, 0.25)]);
+    }
+
+    #[test]
+    fn the_bound_on_pairs_is_met() {
+        let large: Vec<u32> = (0..100).collect();
+        let options = BuildOptions { max_pairs: 500, ..BuildOptions::default() };
+        let counts = count_pairs(baskets(&[&large]), 100, &options);
+        assert!(counts.n_entries() / 2 <= 500, "{}", counts.n_entries());
+        assert!(counts.n_entries() > 0);
+    }
+
+    #[test]
+    fn days_and_sessions_part_baskets() {
+        assert!(together(Basket::Day, 0, 86_399));
+        assert!(!together(Basket::Day, 86_399, 86_400));
+        let session = Basket::Session { gap_s: 1800 };
+        assert!(together(session, 86_399, 86_400));
+        assert!(!together(session, 0, 1801));
+    }
+}

@@ -50,3 +50,26 @@ pub(crate) fn normalise_rows(values: &mut [f32], width: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_equal_the_definition() {
+        // Weights: 0-1: 2, 1-2: 1, so the row sums are 2, 3 and 1.
+        let counts = Csr::from_rows(3, [vec![(1, 2.0)], vec![(0, 2.0), (2, 1.0)], vec![(1, 1.0)]]);
+        let (sums, alpha) = ([2.0_f64, 3.0, 1.0], 0.75_f64);
+        let total: f64 = sums.iter().map(|sum| sum.powf(alpha)).sum();
+        let one_way =
+            |weight: f64, a: usize, b: usize| (weight * total / (sums[a] * sums[b].powf(alpha))).ln();
+        let expected = (one_way(2.0, 0, 1) + one_way(2.0, 1, 0)) / 2.0;
+        let value = |shift| ppmi(&counts, 0.75, shift).row(0).next();
+        let (col, got) = value(1.0).unwrap();
+        assert_eq!(col, 1);
+        assert!((f64::from(got) - expected).abs() < 1e-6, "{got} {expected}");
+        let (_, shifted) = value(1.5).unwrap();
+        assert!((got - shifted - 1.5_f32.ln()).abs() < 1e-6);
+        assert_eq!(value(100.0), None, "negative values are dropped");
+    }
+}

