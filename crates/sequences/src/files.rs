@@ -44,7 +44,7 @@ pub fn event_files(root: &Path, days: Option<(Day, Day)>) -> Result<Vec<PathBuf>
         };
     }
     let entries = list(root)?;
-    let mut day_folders: Vec<(Day, PathBuf)> = entries.iter().filter_map(day_folder).collect();
+    let mut day_folders: Vec<(Day, PathBuf)> = entries.iter().filter_map(|path| day_folder(path)).collect();
     day_folders.sort();
     let wanted = days.map(|(first, last)| format!("{first} to {last}"));
     let no_files = |found: String| SequencesError::NoFiles { root: root.to_owned(), wanted, found };
@@ -69,9 +69,9 @@ pub fn event_files(root: &Path, days: Option<(Day, Day)>) -> Result<Vec<PathBuf>
     Ok(files)
 }
 
-fn day_folder(path: &PathBuf) -> Option<(Day, PathBuf)> {
+fn day_folder(path: &Path) -> Option<(Day, PathBuf)> {
     let day = path.file_name()?.to_str()?.strip_prefix("day=")?.parse().ok()?;
-    path.is_dir().then(|| (day, path.clone()))
+    path.is_dir().then(|| (day, path.to_path_buf()))
 }
 
 fn of_folder(entries: Vec<PathBuf>) -> Vec<PathBuf> {

@@ -12,7 +12,7 @@ const SHORT_BYTES: usize = 15;
 pub(crate) struct FastInterner {
     ids: IdInterner,
     by_integer: FxHashMap<i64, u32>,
-    by_short_text: FxHashMap<u128, u32>,
+    by_short_text: FxHashMap<ShortKey, u32>,
 }
 
 impl FastInterner {
@@ -40,8 +40,10 @@ impl FastInterner {
     }
 }
 
-/// The bytes and the length of a short text as one number: equal keys are equal texts.
-fn short_key(text: &str) -> Option<u128> {
+/// The bytes and the length of a short text as two numbers: equal keys are equal texts.
+type ShortKey = [u64; 2];
+
+fn short_key(text: &str) -> Option<ShortKey> {
     let bytes = text.as_bytes();
     if bytes.len() > SHORT_BYTES {
         return None;
@@ -49,7 +51,8 @@ fn short_key(text: &str) -> Option<u128> {
     let mut key = [0; 16];
     key[..bytes.len()].copy_from_slice(bytes);
     key[SHORT_BYTES] = bytes.len() as u8;
-    Some(u128::from_le_bytes(key))
+    let key = u128::from_le_bytes(key);
+    Some([key as u64, (key >> 64) as u64])
 }
 
 /// Decimal text of an integer, in `buffer`.

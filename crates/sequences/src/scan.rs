@@ -1,6 +1,7 @@
 //! Streams the mapped columns of one file, in order, in bounded batches; polars decodes the next batch on its own
 //! threads while the caller works on this one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -32,7 +33,7 @@ impl<'a> Scan<'a> {
             Some(Format::Csv) => open_csv(schema, path).map_err(failed)?,
             None => return Err(SequencesError::UnknownFormat { path: path.to_owned() }),
         };
-        let found = frame.collect_schema().map_err(failed)?;
+        let found = guarded(|| frame.collect_schema()).map_err(failed)?;
         let columns = columns::plan(schema, &found, path)?;
         Ok(Self { path, frame: frame.select(columns.select), scale: columns.scale })
     }
@@ -44,17 +45,25 @@ impl<'a> Scan<'a> {
         let hand_over = PlanCallback::new(move |batch: DataFrame| Ok(send.send(batch).is_err()));
         let query = self.frame.sink_batches(hand_over, true, None).map_err(failed)?;
         thread::scope(|scope| {
-            let decoder = scope.spawn(move || query.collect_with_engine(Engine::Streaming).map(drop));
+            let decoder =
+                scope.spawn(move || guarded(|| query.collect_with_engine(Engine::Streaming).map(drop)));
             let read = receive.iter().try_for_each(&mut each);
             drop(receive);
-            let decoded = decoder.join().unwrap_or_else(|_| {
-                Err(PolarsError::ComputeError(
-                    "the decoder panicked: the file is damaged or of an unknown kind".into(),
-                ))
-            });
+            let decoded = decoder.join().expect("a guarded thread does not panic");
             read.and(decoded.map_err(failed))
         })
     }
+}
+
+/// polars panics on column types that it was built without, for example decimal, even where the column is not
+/// read.
+fn guarded<T>(read: impl FnOnce() -> Result<T, PolarsError>) -> Result<T, PolarsError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        let advice = "the file is damaged, or has a column of a type that is not supported: drop or cast it";
+        Err(PolarsError::ComputeError(format!("{said} ({advice})").into()))
+    })
 }
 
 fn open_parquet(path: &Path) -> Result<LazyFrame, PolarsError> {

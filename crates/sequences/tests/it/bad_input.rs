@@ -103,7 +103,7 @@ fn null_and_empty_ids_and_times_are_counted_by_reason() {
     let quarantine = folder.path().join("quarantine.csv");
     let with_limit =
         |max_bad_share| ReadOptions { max_bad_share, quarantine: Some(quarantine.clone()), ..options() };
-    let (sequences, report) = read(&shop(), &[file.clone()], with_limit(0.9), ALL).unwrap();
+    let (sequences, report) = read(&shop(), std::slice::from_ref(&file), with_limit(0.9), ALL).unwrap();
     assert_eq!(lines(&sequences), ["u: a view 0"]);
     use BadRow::{EmptyItemId, EmptyUserId, NullAction, NullItemId, NullTimestamp, NullUserId};
     let reasons = [NullUserId, EmptyUserId, NullItemId, EmptyItemId, NullTimestamp, NullAction];
@@ -175,7 +175,7 @@ fn a_damaged_or_absent_file_is_named() {
     let damaged = folder.path().join("damaged.parquet");
     std::fs::write(&damaged, flipped).unwrap();
     for path in [cut, damaged, folder.path().join("absent.parquet")] {
-        let message = read(&shop(), &[path.clone()], options(), ALL).unwrap_err().to_string();
+        let message = read(&shop(), std::slice::from_ref(&path), options(), ALL).unwrap_err().to_string();
         assert!(message.contains(path.to_str().unwrap()), "{message}");
     }
 }

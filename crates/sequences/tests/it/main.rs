@@ -1,4 +1,4 @@
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 //! Reads real files, as a caller does.
 
 mod bad_input;

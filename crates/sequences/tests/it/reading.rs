@@ -103,7 +103,7 @@ fn csv_keeps_ids_as_text_and_reads_dates() {
         schema.columns.action = None;
         schema.actions.truncate(1);
         schema.positives[0].action = "view".into();
-        let (sequences, _) = read(&schema, &[path.clone()], options(), ALL).unwrap();
+        let (sequences, _) = read(&schema, std::slice::from_ref(&path), options(), ALL).unwrap();
         assert_eq!(lines(&sequences), ["007: a,b view 3, 1.50 view 1"]);
     }
 }
@@ -139,7 +139,7 @@ fn a_window_passes_over_other_events_good_or_bad() {
     let folder = tempfile::tempdir().unwrap();
     let file = write_parquet(&folder.path().join("events.parquet"), columns_of(&events));
     let day = ReadOptions { from_s: DAY, until_s: DAY + DAY_S, ..options() };
-    let (sequences, report) = read(&shop(), &[file.clone()], day, ALL).unwrap();
+    let (sequences, report) = read(&shop(), std::slice::from_ref(&file), day, ALL).unwrap();
     assert_eq!(lines(&sequences), ["u: b view 0"]);
     assert_eq!((report.outside_window, report.n_bad()), (2, 0));
     let later = ReadOptions { from_s: DAY + DAY_S + 1, ..options() };
