@@ -1,0 +1,90 @@
+//! The end of a run: gates, manifest, announcement.
+
+use anyhow::Context as _;
+use dayvec_bucket::Bucket;
+use dayvec_snapshot::{Gate, Manifest, Part, Publisher, Reason, announcements, read_manifest, read_users_part};
+
+use crate::gates::{Limits, judge};
+use crate::rank::effective_rank;
+use crate::report::Outcome;
+use crate::statistics::Statistics;
+use crate::store_exit::OrStoreExit as _;
+
+/// Rows whose effective rank is judged: a bucket is a random sample of users, so the first ones will do.
+const SAMPLED_ROWS: u64 = 8_192;
+
+/// Who announces.
+const ANNOUNCER: &str = concat!("inference ", env!("CARGO_PKG_VERSION"));
+
+/// How far a run got before.
+pub(crate) enum Earlier {
+    /// Not to its manifest.
+    Unfinished,
+    /// To its manifest, which is not announced.
+    Written(Manifest),
+    /// To its announcement.
+    Announced(Manifest),
+}
+
+/// What an earlier attempt at the run whose manifest has this key left.
+pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Result<Earlier> {
+    if !bucket.exists(manifest_key).await.or_store_exit()? {
+        return Ok(Earlier::Unfinished);
+    }
+    let manifest = read_manifest(bucket, manifest_key).await.or_store_exit()?;
+    let announced = announcements(bucket).await.or_store_exit().context("list announcements")?;
+    let is_announced = announced.iter().any(|announcement| announcement.manifest == manifest_key);
+    Ok(if is_announced { Earlier::Announced(manifest) } else { Earlier::Written(manifest) })
+}
+
+/// Judge the parts, and write the manifest with the verdicts.
+pub(crate) async fn write_manifest(
+    bucket: &Bucket,
+    publisher: &Publisher,
+    users_before: Option<u64>,
+    limits: &Limits,
+) -> anyhow::Result<Manifest> {
+    let done = publisher.done_buckets().await.or_store_exit()?;
+    let statistics = sum(done.values())?;
+    let rank = sampled_rank(bucket, done.values()).await?;
+    let gates: Vec<Gate> = judge(&statistics, users_before, rank, limits);
+    publisher.publish(gates, &statistics).await.or_store_exit().context("write the manifest")
+}
+
+/// Announce what passed its gates, or what is forced.
+pub(crate) async fn announce(publisher: &Publisher, manifest: &Manifest, force: bool) -> anyhow::Result<Outcome> {
+    if !manifest.failed_gates().is_empty() && !force {
+        return Ok(Outcome::GatesFailed);
+    }
+    publisher.announce(Reason::Publish, ANNOUNCER, force).await.or_store_exit().context("announce the snapshot")?;
+    Ok(Outcome::Announced)
+}
+
+/// The statistics of parts, added up.
+fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> anyhow::Result<Statistics> {
+    let mut all = Statistics::default();
+    for part in parts {
+        all.add(&of_part(part)?);
+    }
+    Ok(all)
+}
+
+/// The statistics that a part was written with.
+pub(crate) fn of_part(part: &Part) -> anyhow::Result<Statistics> {
+    serde_json::from_value(part.statistics.clone()).with_context(|| format!("read the statistics of {}", part.part))
+}
+
+async fn sampled_rank(bucket: &Bucket, parts: impl Iterator<Item = &Part>) -> anyhow::Result<f64> {
+    let (mut rows, mut dim, mut n_rows) = (Vec::new(), 1, 0);
+    for part in parts {
+        if n_rows >= SAMPLED_ROWS {
+            break;
+        }
+        let block = read_users_part(bucket, part).await.or_store_exit()?;
+        rows.extend_from_slice(&block.values);
+        dim = block.dim.max(1);
+        n_rows += part.rows;
+    }
+    rows.truncate(SAMPLED_ROWS as usize * dim);
+    effective_rank(&rows, dim).context("work out the effective rank")
+}

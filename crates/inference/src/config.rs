@@ -1,0 +1,197 @@
+//! The daily run's settings: what the YAML says, made usable, with all faults found at once.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use dayvec_runtime::config::{self, ConfigError, parse_url};
+use dayvec_snapshot::ElementType;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::gates::Limits;
+
+/// The shipped file, which is the defaults.
+pub const DEFAULTS: &str = include_str!("../../../config/inference.yaml");
+
+/// Settings of a run, checked.
+#[derive(Debug, Clone, Serialize)]
+pub struct Config {
+    /// Where checkpoints are read, and state and snapshots written.
+    pub bucket: Url,
+    /// The log: a file or a folder.
+    pub events: Url,
+    /// The model to run.
+    pub model: ModelChoice,
+    /// Buckets of users.
+    pub n_buckets: NonZeroU32,
+    /// Precision of the published embeddings.
+    pub element_type: ElementType,
+    /// Days before the day of the run that are read again.
+    pub late_days: u32,
+    /// Local scratch space.
+    pub work_dir: PathBuf,
+    /// Share of bad rows above which the log is refused.
+    pub max_bad_share: f64,
+    /// No other run publishes into this bucket.
+    pub single_publisher: bool,
+    /// CPU threads of the model, 0 for every core.
+    pub threads: u32,
+    /// What a snapshot must satisfy.
+    pub gates: Limits,
+}
+
+/// Which checkpoint to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum ModelChoice {
+    /// The one that was written last.
+    Newest,
+    /// The one with this id.
+    Id(String),
+}
+
+impl From<String> for ModelChoice {
+    fn from(text: String) -> Self {
+        if text == "newest" { Self::Newest } else { Self::Id(text) }
+    }
+}
+
+impl From<ModelChoice> for String {
+    fn from(choice: ModelChoice) -> Self {
+        match choice {
+            ModelChoice::Newest => "newest".into(),
+            ModelChoice::Id(id) => id,
+        }
+    }
+}
+
+/// Settings as typed; what a file leaves out is as in the shipped one.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    bucket: String,
+    events: String,
+    model: ModelChoice,
+    n_buckets: u32,
+    element_type: String,
+    late_days: u32,
+    work_dir: PathBuf,
+    max_bad_share: f64,
+    single_publisher: bool,
+    threads: u32,
+    gates: Limits,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            bucket: "./bucket".into(),
+            events: "./bucket/events".into(),
+            model: ModelChoice::Newest,
+            n_buckets: 16,
+            element_type: "f32".into(),
+            late_days: 1,
+            work_dir: "./work/inference".into(),
+            max_bad_share: 0.01,
+            single_publisher: false,
+            threads: 0,
+            gates: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Settings from `file`, or the shipped defaults, with the environment's overrides.
+    ///
+    /// # Errors
+    /// Every fault of the file, one a line.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        config::load::<Raw, Self>(file, DEFAULTS)
+    }
+}
+
+impl TryFrom<Raw> for Config {
+    type Error = Vec<String>;
+
+    fn try_from(raw: Raw) -> Result<Self, Self::Error> {
+        let mut faults = raw.gates.faults();
+        let mut url = |name: &str, text: &str| {
+            parse_url(text).map_err(|error| faults.push(format!("{name}: {error}"))).ok()
+        };
+        let (bucket, events) = (url("bucket", &raw.bucket), url("events", &raw.events));
+        let n_buckets = NonZeroU32::new(raw.n_buckets).filter(|n| n.get() <= 10_000);
+        if n_buckets.is_none() {
+            faults.push(format!("n_buckets: {} is not between 1 and 10000", raw.n_buckets));
+        }
+        let element_type = match raw.element_type.as_str() {
+            "f32" => Some(ElementType::F32),
+            "f16" => Some(ElementType::F16),
+            other => {
+                faults.push(format!("element_type: `{other}` is neither f32 nor f16"));
+                None
+            }
+        };
+        if !(0.0..=1.0).contains(&raw.max_bad_share) {
+            faults.push(format!("max_bad_share: {} is not a share between 0 and 1", raw.max_bad_share));
+        }
+        if raw.late_days > 366 {
+            faults.push(format!("late_days: {} days would be read every day; at most 366", raw.late_days));
+        }
+        if raw.model == ModelChoice::Id(String::new()) {
+            faults.push("model: empty; write `newest` or a model id".into());
+        }
+        match (bucket, events, n_buckets, element_type) {
+            (Some(bucket), Some(events), Some(n_buckets), Some(element_type)) if faults.is_empty() => Ok(Self {
+                bucket,
+                events,
+                model: raw.model,
+                n_buckets,
+                element_type,
+                late_days: raw.late_days,
+                work_dir: raw.work_dir,
+                max_bad_share: raw.max_bad_share,
+                single_publisher: raw.single_publisher,
+                threads: raw.threads,
+                gates: raw.gates,
+            }),
+            _ => Err(faults),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_valid_and_is_the_defaults() {
+        struct AsTyped(Raw);
+        impl TryFrom<Raw> for AsTyped {
+            type Error = Vec<String>;
+            fn try_from(raw: Raw) -> Result<Self, Self::Error> {
+                Ok(Self(raw))
+            }
+        }
+        let shipped = config::load::<Raw, AsTyped>(None, DEFAULTS).unwrap();
+        assert_eq!(shipped.0, Raw::default());
+        let config = Config::load(None).unwrap();
+        assert_eq!(config.model, ModelChoice::Newest);
+        assert_eq!(config.n_buckets.get(), 16);
+        assert!(config.bucket.as_str().starts_with("file:///"));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let yaml = DEFAULTS
+            .replace("n_buckets: 16", "n_buckets: 0")
+            .replace("element_type: f32", "element_type: int4")
+            .replace("min_rows_ratio: 0.99", "min_rows_ratio: 3");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inference.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let message = Config::load(Some(&file)).unwrap_err().to_string();
+        for fault in ["n_buckets: 0", "element_type: `int4`", "gates.min_rows_ratio: 3"] {
+            assert!(message.contains(fault), "{fault} is not in: {message}");
+        }
+    }
+}

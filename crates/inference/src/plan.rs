@@ -1,0 +1,106 @@
+//! Where a run starts from: the last snapshot by its model and the state that snapshot was made of; else the newest
+//! state; else the whole log.
+//!
+//! Rows may be carried only if they are what the model makes of the very state that the run starts from. So the
+//! snapshot is chosen first, and brings its state: a day that was never announced is read again.
+
+use anyhow::{Context as _, anyhow};
+use dayvec_bucket::Bucket;
+use dayvec_core::{Day, ModelSpec};
+use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_snapshot::{Manifest, announcements, read_manifest};
+
+use crate::Request;
+use crate::config::Config;
+use crate::events::Span;
+use crate::report::Start;
+use crate::state_store::{StateId, StateStore};
+use crate::store_exit::OrStoreExit as _;
+
+/// How many announcements back a snapshot by the same model is looked for: a month of daily runs of another model.
+const ANNOUNCEMENTS_BACK: usize = 31;
+
+/// Where a run starts from.
+pub(crate) struct Plan {
+    /// The state before; `None` for the whole log.
+    pub(crate) from: Option<StateId>,
+    /// The snapshot that the same model made of it; `None` when everybody is to be encoded.
+    pub(crate) carry: Option<Manifest>,
+    /// Users in the last snapshot of an earlier day, by whatever model.
+    pub(crate) users_before: Option<u64>,
+    /// Events to read.
+    pub(crate) span: Span,
+}
+
+impl Plan {
+    pub(crate) fn start(&self) -> Start {
+        match (&self.from, &self.carry) {
+            (None, _) => Start::Log,
+            (Some(_), None) => Start::State,
+            (Some(_), Some(_)) => Start::Snapshot,
+        }
+    }
+
+    /// Look at what is announced and at the states.
+    pub(crate) async fn make(
+        bucket: &Bucket,
+        states: &StateStore,
+        spec: &ModelSpec,
+        config: &Config,
+        request: &Request,
+    ) -> anyhow::Result<Self> {
+        let earlier = earlier_snapshots(bucket, request).await?;
+        let users_before = earlier.first().map(|manifest| manifest.totals.users);
+        let mut from = None;
+        let mut carry = None;
+        if !request.full {
+            for manifest in earlier {
+                let state = StateId { day: manifest.day, id: manifest.input_digest.clone() };
+                if is_ours(&manifest, spec, config) && states.is_whole(&state).await? {
+                    (from, carry) = (Some(state), Some(manifest));
+                    break;
+                }
+            }
+            if from.is_none() {
+                from = states.newest_before(request.day).await?;
+            }
+        }
+        let late_days = i32::try_from(config.late_days).unwrap_or(i32::MAX);
+        let first = from.as_ref().map(|state| state.day.plus(1 - late_days));
+        Ok(Self { from, carry, users_before, span: Span { from: first, to: request.day } })
+    }
+}
+
+/// Whether rows of the snapshot can be taken over as they are.
+fn is_ours(manifest: &Manifest, spec: &ModelSpec, config: &Config) -> bool {
+    manifest.model_id == spec.model_id
+        && manifest.n_buckets == config.n_buckets.get()
+        && manifest.element_type == config.element_type
+}
+
+/// The announced snapshots of days before the request's, newest announcement first.
+async fn earlier_snapshots(bucket: &Bucket, request: &Request) -> anyhow::Result<Vec<Manifest>> {
+    let announced = announcements(bucket).await.or_store_exit().context("list announcements")?;
+    let mut earlier = Vec::new();
+    for (back, announcement) in announced.iter().rev().take(ANNOUNCEMENTS_BACK).enumerate() {
+        let manifest = read_manifest(bucket, &announcement.manifest).await.or_store_exit()?;
+        if back == 0 && manifest.day > request.day && !request.force {
+            let error = anyhow!(
+                "{} is announced, a run for {} would take readers back; use --force if that is meant",
+                manifest.day,
+                request.day
+            );
+            return Err(error).or_exit(Exit::BadConfig);
+        }
+        if manifest.day < request.day {
+            earlier.push(manifest);
+        }
+    }
+    Ok(earlier)
+}
+
+/// What a state is made of, as its id.
+pub(crate) fn state_id(from: Option<&StateId>, events_digest: &str, day: Day) -> StateId {
+    let start = from.map_or_else(|| "the whole log".to_owned(), |state| format!("{} {}", state.day, state.id));
+    StateId { day, id: crate::state_store::digest(format!("{start}\n{events_digest}").as_bytes()) }
+}

@@ -1,0 +1,149 @@
+//! The run's own memory in the bucket: the newest actions of every user as of a day, whatever model reads them.
+//!
+//! ```text
+//! sequences/<key>/day=YYYY-MM-DD/<id>/bucket=NNNN.parquet    a pure function of what `id` digests
+//! sequences/<key>/whole/day=YYYY-MM-DD/NNNN.json             create-if-absent: names an id whose buckets are all there
+//! ```
+//!
+//! `key` digests what makes states exchangeable: the event schema, the number of buckets, the depth. `id` digests what
+//! went in: the state that the run started from and the events that it added. So a rerun writes the same bytes to the
+//! same keys, a rerun with other events writes beside, and nothing is ever overwritten.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use dayvec_bucket::{Bucket, Created};
+use dayvec_core::{Day, EventSchema, Sequences};
+use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_sequences::state;
+use serde::{Deserialize, Serialize};
+
+use crate::store_exit::OrStoreExit as _;
+
+/// A whole state: the day whose events it ends with, and what went in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateId {
+    pub(crate) day: Day,
+    pub(crate) id: String,
+}
+
+/// States of one key.
+#[derive(Clone)]
+pub(crate) struct StateStore {
+    bucket: Bucket,
+    schema: EventSchema,
+    root: String,
+}
+
+/// What a mark says.
+#[derive(Serialize, Deserialize)]
+struct Whole {
+    id: String,
+}
+
+impl StateStore {
+    pub(crate) fn new(bucket: &Bucket, schema: &EventSchema, n_buckets: u32, depth: usize) -> Self {
+        let described = serde_json::to_string(&(schema, n_buckets, depth)).expect("a schema is plain data");
+        let key = digest(described.as_bytes());
+        Self { bucket: bucket.clone(), schema: schema.clone(), root: format!("sequences/{key}/") }
+    }
+
+    fn part_key(&self, state: &StateId, bucket: u32) -> String {
+        format!("{}day={}/{}/bucket={bucket:04}.parquet", self.root, state.day, state.id)
+    }
+
+    /// The marks of whole states of `day`, or of every day: oldest day first, and of one day in their order.
+    async fn marks(&self, day: Option<Day>) -> anyhow::Result<Vec<(Day, String)>> {
+        let root = format!("{}whole/", self.root);
+        let prefix = day.map_or_else(|| root.clone(), |day| format!("{root}day={day}/"));
+        let entries = self.bucket.list(&prefix).await.or_store_exit().context("list states")?;
+        let day_of = |key: &str| key.strip_prefix(&root)?.strip_prefix("day=")?.split_once('/')?.0.parse().ok();
+        let mut marks: Vec<(Day, String)> =
+            entries.into_iter().filter_map(|entry| Some((day_of(&entry.key)?, entry.key))).collect();
+        marks.sort_unstable();
+        Ok(marks)
+    }
+
+    async fn read_mark(&self, key: &str) -> anyhow::Result<String> {
+        let bytes = self.bucket.get(key).await.or_store_exit()?;
+        let whole: Whole = serde_json::from_slice(&bytes).or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
+        Ok(whole.id)
+    }
+
+    /// The newest whole state of a day before `day`; of two of one day, the one that became whole last.
+    pub(crate) async fn newest_before(&self, day: Day) -> anyhow::Result<Option<StateId>> {
+        match self.marks(None).await?.into_iter().rfind(|(of, _)| *of < day) {
+            Some((day, key)) => Ok(Some(StateId { day, id: self.read_mark(&key).await? })),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether every bucket of a state is there.
+    pub(crate) async fn is_whole(&self, state: &StateId) -> anyhow::Result<bool> {
+        for (_, key) in self.marks(Some(state.day)).await? {
+            if self.read_mark(&key).await? == state.id {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Read one bucket of a whole state.
+    pub(crate) async fn read(&self, from: &StateId, bucket: u32, scratch: &Path) -> anyhow::Result<Sequences> {
+        let key = self.part_key(from, bucket);
+        let fetched = match self.bucket.local_path(&key) {
+            Some(path) => path,
+            None => {
+                let path = scratch.join(format!("state-{bucket:04}.parquet"));
+                self.bucket.fetch(&key, &path).await.or_store_exit()?;
+                path
+            }
+        };
+        let schema = self.schema.clone();
+        let read = tokio::task::spawn_blocking(move || state::read(&fetched, &schema)).await?;
+        read.or_exit(Exit::BadData).with_context(|| format!("read {key}"))
+    }
+
+    /// Write one bucket of a state; a bucket that is there already stays as it is, for it is the same.
+    pub(crate) async fn write(
+        &self,
+        to: &StateId,
+        bucket: u32,
+        sequences: Sequences,
+        scratch: &Path,
+    ) -> anyhow::Result<()> {
+        let key = self.part_key(to, bucket);
+        let path = scratch.join(format!("new-state-{bucket:04}.parquet"));
+        let schema = self.schema.clone();
+        let written = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<u8>> {
+            state::write(&sequences, &schema, &path)?;
+            let bytes = std::fs::read(&path)?;
+            std::fs::remove_file(&path)?;
+            Ok(bytes)
+        });
+        let bytes = written.await?.with_context(|| format!("write {key}"))?;
+        self.bucket.put_new(&key, bytes.into()).await.or_store_exit()?;
+        Ok(())
+    }
+
+    /// Say that every bucket of a state is there.
+    pub(crate) async fn mark_whole(&self, state: &StateId) -> anyhow::Result<()> {
+        if self.is_whole(state).await? {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec(&Whole { id: state.id.clone() })?;
+        for number in self.marks(Some(state.day)).await?.len().. {
+            let key = format!("{}whole/day={}/{number:04}.json", self.root, state.day);
+            match self.bucket.put_new(&key, bytes.clone().into()).await.or_store_exit()? {
+                Created::Yes => break,
+                Created::AlreadyThere => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 16 hexadecimal digits of a BLAKE3 digest.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
+}

@@ -1,0 +1,96 @@
+//! What a run refuses, and what it says.
+
+use std::fs;
+
+use dayvec_inference::config::{Config, ModelChoice};
+use dayvec_inference::{Outcome, Report, Request};
+use dayvec_runtime::exit;
+
+use crate::shop::{Shop, day, listing};
+
+/// The run fails with this exit code, and its chain says all of `words`.
+fn check(result: anyhow::Result<Report>, code: u8, words: &[&str]) {
+    let error = result.unwrap_err();
+    let text = format!("{error:#}");
+    assert_eq!(exit::code(&error), code, "{text}");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_failed_gate_leaves_the_snapshot_unannounced_until_it_is_forced() {
+    let mut shop = Shop::new();
+    shop.run(0).unwrap();
+    let served = shop.rows();
+    shop.config.gates.min_effective_rank = 1_000.0;
+    check(shop.run(1), 65, &["effective rank", "at least 1000", "--force"]);
+    assert_eq!(shop.rows(), served);
+    let before = listing(&shop.path("bucket"));
+    check(shop.run(1), 65, &["effective rank"]);
+    assert_eq!(listing(&shop.path("bucket")), before);
+    let report = shop.run_with(Request { force: true, ..Request::new(day(1)) }).unwrap();
+    assert!(report.forced);
+    assert_eq!(report.outcome, Outcome::Announced);
+    assert_ne!(shop.rows(), served);
+    let announced = fs::read_to_string(&shop.announcements()[1]).unwrap();
+    assert!(announced.contains("\"forced\": true"), "{announced}");
+}
+
+#[test]
+fn an_older_day_than_the_announced_one_is_refused_unless_forced() {
+    let shop = Shop::new();
+    shop.run(2).unwrap();
+    let before = listing(&shop.path("bucket"));
+    check(shop.run(1), 64, &["2024-03-03", "--force"]);
+    assert_eq!(listing(&shop.path("bucket")), before);
+    shop.run_with(Request { force: true, ..Request::new(day(1)) }).unwrap();
+}
+
+#[test]
+fn models_that_are_not_there_or_not_whole() {
+    let shop = Shop::new();
+    let with = |model: &str| Request { model: Some(ModelChoice::Id(model.into())), ..Request::new(day(0)) };
+    check(shop.run_with(with("m9")), 64, &["checkpoints/m9", "m1"]);
+    let weights = shop.path("bucket/checkpoints/m1/model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    check(shop.run(0), 65, &["model.safetensors"]);
+    fs::write(&weights, bytes).unwrap();
+    let spec = shop.path("bucket/checkpoints/m1/spec.yaml");
+    let text = fs::read_to_string(&spec).unwrap();
+    fs::write(&spec, text.replace("format_version: 1", "format_version: 7")).unwrap();
+    check(shop.run(0), 65, &["spec.yaml", "7", "1"]);
+    fs::remove_file(&spec).unwrap();
+    check(shop.run(0), 64, &["no checkpoint", "train"]);
+}
+
+#[test]
+fn item_features_of_another_width() {
+    let shop = Shop::new();
+    let spec = shop.path("bucket/checkpoints/m1/spec.yaml");
+    let text = fs::read_to_string(&spec).unwrap();
+    fs::write(&spec, text.replace("item_dim: 6", "item_dim: 7")).unwrap();
+    check(shop.run(0), 65, &["width 7", "width 6"]);
+}
+
+#[test]
+fn a_log_that_is_empty_or_in_the_wrong_unit() {
+    let shop = Shop::new();
+    fs::remove_dir_all(shop.path("events")).unwrap();
+    fs::create_dir_all(shop.path("events")).unwrap();
+    check(shop.run(0), 65, &["events", "no event files"]);
+    shop.append(0, "empty.csv", &[]);
+    check(shop.run(0), 65, &["empty"]);
+    shop.append(0, "empty.csv", &[("u1".into(), "i1".into(), day(0).start_s() * 1000)]);
+    check(shop.run(0), 65, &["implausible time"]);
+}
+
+#[test]
+fn a_store_that_cannot_be_reached() {
+    let shop = Shop::new();
+    let mut config: Config = shop.config.clone();
+    config.bucket = "file:///proc/dayvec/bucket".parse().unwrap();
+    let result = dayvec_inference::run(&config, &Request::new(day(0)), &Default::default());
+    assert!(result.is_err());
+}
