@@ -1,6 +1,6 @@
 //! Metrics and baselines against figures worked out by hand, on logs of a few lines.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests: what they build is known to be whole")]
 
 mod baselines;
 mod fixture;
