@@ -36,7 +36,7 @@ pub(crate) struct Training<'a> {
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// All steps are done.
-    Done { model: Model, saved: Saved, figures: Figures },
+    Done { model: Box<Model>, saved: Saved, figures: Figures },
     /// It was told to stop, and saved.
     Stopped(Saved),
 }
@@ -103,7 +103,7 @@ impl Training<'_> {
             tracing::info!(step, checkpoint = %saved.path.display(), "stopped; --resume goes on from here");
             return Ok(Ended::Stopped(saved));
         }
-        let model = fit.into_model();
+        let model = Box::new(fit.into_model());
         let parameters = model.n_parameters();
         let figures = Figures {
             steps: total,

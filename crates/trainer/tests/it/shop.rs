@@ -98,7 +98,7 @@ pub(crate) fn log() -> String {
     let mut csv = String::from("user_id,item_id,action,timestamp\n");
     let mut draws = Draws(7);
     for user in 0..USERS {
-        for day in (0..DAYS).filter(|day| (*day as u64 + user) % 3 == 0) {
+        for day in (0..DAYS).filter(|day| (*day as u64 + user).is_multiple_of(3)) {
             for visit in 0..3 {
                 let shelf = if draws.below(10) < 8 { user % SHELVES } else { draws.below(SHELVES) };
                 let item = shelf + SHELVES * draws.below(ITEMS / SHELVES);
