@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A real S3 server on this machine for tests: s3s-fs, which honours If-None-Match.
+# A real S3 server on this machine for tests: s3s-fs, which honours If-None-Match, though not between requests at
+# the same moment (it looks for the object, then writes it).
 #
 #   eval "$(scripts/s3s.sh start FOLDER)"   install it if needed, serve FOLDER on a free loopback port, and set
 #                                           DAYVEC_TEST_S3 (the URL of a bucket) and the AWS_* variables for it
