@@ -39,7 +39,8 @@ pub struct Args {
 /// # Errors
 /// With exit code 69 when the service does not answer, 64 when it refuses the request.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let reply = runtime.block_on(ask(args))?;
     let mut stdout = std::io::stdout().lock();
     let text = if args.json { json(args, &reply) } else { text(args, &reply) };
@@ -48,7 +49,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
     let connected = EmbeddingLookupClient::connect(args.lookup.clone()).await;
-    let mut client = connected.with_context(|| format!("connect to {}", args.lookup)).or_exit(Exit::Unavailable)?;
+    let mut client =
+        connected.with_context(|| format!("connect to {}", args.lookup)).or_exit(Exit::Unavailable)?;
     let options = ReadOptions {
         require_tower_pair: args.require_tower_pair.clone().unwrap_or_default(),
         fallback: if args.or_mean { Fallback::PopulationMean } else { Fallback::None } as i32,
@@ -60,7 +62,9 @@ async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
         Ok(reply) => Ok(reply.into_inner()),
         Err(status) => {
             let exit = if status.code() == Code::Unavailable { Exit::Unavailable } else { Exit::BadConfig };
-            Err(anyhow::anyhow!("{}: {}", status.code(), status.message())).context("ask the lookup").or_exit(exit)
+            Err(anyhow::anyhow!("{}: {}", status.code(), status.message()))
+                .context("ask the lookup")
+                .or_exit(exit)
         }
     }
 }
@@ -86,7 +90,11 @@ fn text(args: &Args, reply: &GetUserEmbeddingResponse) -> String {
         let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
         let shown: Vec<String> = values.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
         let more = if values.len() > SHOWN { ", …" } else { "" };
-        lines.push(format!("{whose:<16}[{}{more}]  {} numbers, norm {norm:.4}", shown.join(", "), values.len()));
+        lines.push(format!(
+            "{whose:<16}[{}{more}]  {} numbers, norm {norm:.4}",
+            shown.join(", "),
+            values.len()
+        ));
     }
     lines.join("\n") + "\n"
 }

@@ -1,5 +1,8 @@
-//! The program `dayvec`: looks at what the other programs made, and makes up logs to try them on ([`synth`]).
+//! The program `dayvec`: looks at what the other programs made ([`get`], [`snapshots`]), and makes up logs to try them
+//! on ([`synth`]).
 
+pub mod get;
+pub mod snapshots;
 pub mod synth;
 pub mod synth_command;
 
@@ -17,6 +20,10 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask a running lookup for one user's embedding.
+    Get(get::Args),
+    /// List the announced snapshots, oldest first; the last one is current.
+    Snapshots(snapshots::Args),
     /// Make up a log of events with a known truth: deterministic by seed, of any size.
     Synth(synth_command::SynthArgs),
 }
@@ -27,6 +34,8 @@ pub enum Command {
 /// With the exit code attached; see [`dayvec_runtime::exit`].
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Get(args) => get::run(&args),
+        Command::Snapshots(args) => snapshots::run(&args),
         Command::Synth(args) => synth_command::run(&args),
     }
 }

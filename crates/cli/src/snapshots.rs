@@ -33,9 +33,12 @@ struct Listed {
 /// # Errors
 /// With exit code 69 when the bucket does not answer, 64 when it can't be opened, 65 when an announcement is damaged.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let url = parse_url(&args.bucket).map_err(|fault| anyhow::anyhow!("--bucket: {fault}")).or_exit(Exit::BadConfig)?;
+    let url = parse_url(&args.bucket)
+        .map_err(|fault| anyhow::anyhow!("--bucket: {fault}"))
+        .or_exit(Exit::BadConfig)?;
     let bucket = Bucket::open(&url).or_exit(Exit::BadConfig)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let listed = runtime.block_on(list(&bucket, args.last)).map_err(|error| {
         let exit = if is_unreachable(&error) { Exit::Unavailable } else { Exit::BadData };
         anyhow::Error::from(error).context(exit).context("list the announcements")
@@ -72,7 +75,8 @@ fn text(listed: &[Listed], bucket: &str) -> String {
     if listed.is_empty() {
         return format!("no snapshot is announced in {bucket}; `inference run` makes one\n");
     }
-    let header = ["", "number", "at", "reason", "by", "snapshot", "users", "items", "model"].map(str::to_owned);
+    let header =
+        ["", "number", "at", "reason", "by", "snapshot", "users", "items", "model"].map(str::to_owned);
     let mut rows = vec![header];
     for (at, Listed { announcement, manifest }) in listed.iter().enumerate() {
         let mark = if at + 1 == listed.len() { "→" } else { "" };
@@ -85,10 +89,25 @@ fn text(listed: &[Listed], bucket: &str) -> String {
                 manifest.totals.items.to_string(),
                 manifest.model_id.clone(),
             ],
-            None => [format!("{} can't be read", announcement.manifest), String::new(), String::new(), String::new()],
+            None => [
+                format!("{} can't be read", announcement.manifest),
+                String::new(),
+                String::new(),
+                String::new(),
+            ],
         };
         let number = announcement.sequence.to_string();
-        rows.push([mark.into(), number, told("at"), told("reason"), told("by"), snapshot, users, items, model]);
+        rows.push([
+            mark.into(),
+            number,
+            told("at"),
+            told("reason"),
+            told("by"),
+            snapshot,
+            users,
+            items,
+            model,
+        ]);
     }
     table(&rows)
 }
