@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         outcomes.push(retrieve(scorer, &history, &truth, &options)?);
         println!("{}: built and scored after {built:.1?} + {:.1?}", scorer.name(), clock.elapsed() - built);
         clock = Instant::now();
-        Ok(())
+        Ok::<(), Box<dyn Error>>(())
     })?;
     let table = |title: &str, keep: &dyn Fn(usize) -> bool| Table {
         title: format!("{title}, {} and the {} days from it", window.cut_off, window.n_days),

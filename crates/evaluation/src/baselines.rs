@@ -61,13 +61,13 @@ impl Default for BaselineOptions {
 ///
 /// # Errors
 /// When a baseline cannot be built, or `visit` fails.
-pub fn each(
+pub fn each<E: From<EvaluationError>>(
     history: &Sequences,
     cut_off: Day,
     table: Option<&ItemTable>,
     options: &BaselineOptions,
-    visit: &mut dyn FnMut(&dyn Scorer) -> Result<(), EvaluationError>,
-) -> Result<(), EvaluationError> {
+    visit: &mut dyn FnMut(&dyn Scorer) -> Result<(), E>,
+) -> Result<(), E> {
     visit(&Random::new(history, options.seed))?;
     visit(&Popularity::new(history))?;
     visit(&RecentPopularity::new(history, cut_off, options.recent_days))?;

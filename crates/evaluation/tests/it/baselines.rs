@@ -117,7 +117,7 @@ fn each_visits_them_in_the_order_of_the_table() {
     each(&history(), day(21), None, &options, &mut |scorer: &dyn Scorer| {
         assert_eq!(scorer.scores(&[0, 1, 2])?.size(), [3, 4], "{}", scorer.name());
         names.push(scorer.name().to_owned());
-        Ok(())
+        Ok::<(), EvaluationError>(())
     })
     .unwrap();
     let expected = [
