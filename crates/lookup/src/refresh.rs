@@ -232,13 +232,16 @@ async fn lay_out(bucket: &Bucket, key: &str, path: &Path) -> Result<Index, Refre
     let shape = shape(&manifest);
     let mut builder = blocking(move || IndexBuilder::create(&path, shape)).await?;
 
-    let parts = futures::stream::iter(&manifest.user_parts);
-    let mut users = parts.map(|part| read_users_part(bucket, part)).buffered(PARTS_AHEAD);
+    // Each future owns its part: borrowed ones would not be general enough for a spawned task.
+    let parts = futures::stream::iter(manifest.user_parts.clone());
+    let read = |part| async move { read_users_part(bucket, &part).await };
+    let mut users = parts.map(read).buffered(PARTS_AHEAD);
     while let Some(block) = users.try_next().await? {
         builder = blocking(move || builder.add_users(&block).map(|()| builder)).await?;
     }
-    let parts = futures::stream::iter(&manifest.item_parts);
-    let mut items = parts.map(|part| read_items_part(bucket, part)).buffered(PARTS_AHEAD);
+    let parts = futures::stream::iter(manifest.item_parts.clone());
+    let read = |part| async move { read_items_part(bucket, &part).await };
+    let mut items = parts.map(read).buffered(PARTS_AHEAD);
     while let Some(block) = items.try_next().await? {
         builder = blocking(move || builder.add_items(&block.ids, &block.values).map(|()| builder)).await?;
     }

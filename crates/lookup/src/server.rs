@@ -77,10 +77,10 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let health = Health { reporter: HealthReporter::new(), readiness: Readiness::default() };
     health.set(false).await;
 
+    let mut refresher = Refresher::new(&config, Arc::clone(&serving), health.clone())?;
     // Health turns first, and the sockets close only after the notice; so there are two tokens.
     let close = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(listeners.admin, health.readiness.clone(), close.clone()));
-    let mut refresher = Refresher::new(&config, Arc::clone(&serving), health.clone())?;
     let router = router(&serving, &config.limits, &health)?;
     let incoming = TcpIncoming::from(listeners.grpc).with_nodelay(Some(true));
     let grpc = tokio::spawn(router.serve_with_incoming_shutdown(incoming, close.clone().cancelled_owned()));
