@@ -10,6 +10,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::Csr;
 use crate::options::{Basket, BuildOptions};
 
+/// Items of the next basket that each item of a basket is paired with: enough to tie baskets together, few enough
+/// that the pairs within baskets stay most of the work.
+const NEIGHBOUR_PARTNERS: usize = 4;
+
 /// The distinct items of every basket, users one after the other, oldest basket first.
 #[derive(Debug, Default)]
 pub(crate) struct Baskets {
@@ -72,14 +76,12 @@ impl Baskets {
         start..self.ends[basket]
     }
 
-    /// Put the items of large baskets into an order drawn at random, so that taking neighbours is sampling.
-    fn shuffle(&mut self, max_partners: usize, seed: u64) {
+    /// Put the items of each basket into an order drawn at random, so that taking the next ones is sampling.
+    fn shuffle(&mut self, seed: u64) {
         for basket in 0..self.len() {
             let range = self.range(basket);
-            if range.len() > max_partners {
-                let key = |item: u32| xxh3_64_with_seed(&item.to_le_bytes(), seed ^ (basket as u64) << 20);
-                self.items[range].sort_unstable_by_key(|&item| (key(item), item));
-            }
+            let key = |item: u32| xxh3_64_with_seed(&item.to_le_bytes(), seed ^ (basket as u64) << 20);
+            self.items[range].sort_by_cached_key(|&item| (key(item), item));
         }
     }
 
@@ -90,9 +92,7 @@ impl Baskets {
             each_pair_within(here, max_partners, &mut f);
             if basket > 0 && !self.opens[basket] && neighbour_weight > 0.0 {
                 let before = &self.items[self.range(basket - 1)];
-                each_pair_between(before, here, max_partners, |a, b, weight| {
-                    f(a, b, weight * neighbour_weight)
-                });
+                each_pair_between(before, here, |a, b, weight| f(a, b, weight * neighbour_weight));
             }
         }
     }
@@ -103,7 +103,7 @@ impl Baskets {
             let n_here = self.range(basket).len();
             n_pairs += n_here * n_here.saturating_sub(1).min(max_partners) / 2;
             if basket > 0 && !self.opens[basket] && neighbour_weight > 0.0 {
-                n_pairs += self.range(basket - 1).len() * n_here.min(max_partners);
+                n_pairs += self.range(basket - 1).len() * n_here.min(NEIGHBOUR_PARTNERS);
             }
         }
         n_pairs
@@ -141,9 +141,9 @@ fn each_pair_within(items: &[u32], max_partners: usize, f: &mut impl FnMut(u32, 
     }
 }
 
-/// Every item of one basket with up to `max_partners` of the next one, taken in turn.
-fn each_pair_between(before: &[u32], here: &[u32], max_partners: usize, mut f: impl FnMut(u32, u32, f32)) {
-    let n_partners = here.len().min(max_partners);
+/// Every item of one basket with up to `NEIGHBOUR_PARTNERS` of the next one, taken in turn.
+fn each_pair_between(before: &[u32], here: &[u32], mut f: impl FnMut(u32, u32, f32)) {
+    let n_partners = here.len().min(NEIGHBOUR_PARTNERS);
     let sampled = here.len() as f32 / n_partners as f32;
     let weight = sampled / before.len().max(here.len()) as f32;
     for (at, &a) in before.iter().enumerate() {
@@ -170,7 +170,7 @@ pub(crate) fn count_pairs(mut baskets: Baskets, n_items: usize, options: &BuildO
             "fewer partners an item, to bound the number of pairs"
         );
     }
-    baskets.shuffle(max_partners, options.seed);
+    baskets.shuffle(options.seed);
     let mut starts = vec![0_usize; n_items + 1];
     baskets.each_pair(max_partners, neighbour_weight, |a, b, _| {
         starts[a as usize + 1] += 1;

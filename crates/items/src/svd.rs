@@ -9,8 +9,8 @@ use crate::{Csr, ItemsError};
 
 /// Directions beyond those wanted that the iteration carries along; they soak up what the wanted ones would miss.
 const OVERSAMPLING: usize = 16;
-/// Applications of A·Aᵀ to the subspace. The spectrum of PPMI falls slowly; four leave the subspace within a percent.
-const N_ITERATIONS: usize = 4;
+/// Applications of A·Aᵀ to the subspace. The spectrum of PPMI falls slowly, so one or two would mix directions.
+const N_ITERATIONS: usize = 3;
 /// Singular values below this share of the largest are rounding of 32-bit floats and count as zero.
 const NEGLIGIBLE: f32 = 1e-5;
 
