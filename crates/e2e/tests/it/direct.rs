@@ -1,0 +1,75 @@
+//! What the model says when it is asked directly: no state, no carrying, no snapshot, no lookup.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dayvec_core::{Day, ItemTable, Sequences, bucket_of};
+use dayvec_model::{Model, load_spec};
+use dayvec_sequences::{Keep, ReadOptions, SequenceBuilder, event_files};
+use tch::Device;
+
+use crate::world::{World, log};
+
+/// A checkpoint, loaded.
+pub(crate) struct Direct {
+    pub(crate) model: Model,
+    pub(crate) items: ItemTable,
+}
+
+impl Direct {
+    pub(crate) fn open(world: &World) -> Self {
+        let copy = world.path("copy");
+        for prefix in ["checkpoints", "items"] {
+            world.runtime.block_on(world.bucket.fetch_dir(prefix, &copy.join(prefix))).unwrap();
+        }
+        let checkpoint = only_folder(&copy.join("checkpoints"));
+        let spec = load_spec(&checkpoint.join("spec.yaml")).unwrap();
+        let items =
+            dayvec_items::read_items(&only_folder(&copy.join("items")).join("items.parquet")).unwrap();
+        let model = Model::load(&spec, &items, &checkpoint.join("model.safetensors"), Device::Cpu).unwrap();
+        Self { model, items }
+    }
+
+    /// Sequences of the events of some days, read from the log itself.
+    pub(crate) fn sequences(&self, from_s: i64, to: Day) -> Sequences {
+        let spec = self.model.spec();
+        let options = ReadOptions { from_s, until_s: to.end_s(), max_bad_share: 0.0, quarantine: None };
+        let mut builder = SequenceBuilder::new(&spec.events, options).unwrap();
+        builder.push_files(&event_files(&log().join("events"), None).unwrap()).unwrap();
+        let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
+        builder.finish(keep).unwrap().0
+    }
+
+    /// Embeddings as of the end of `day` of the users that `wanted` names, by id. Users of one bucket go through the
+    /// model in one call, as in a run: the same batches, so the same bits.
+    pub(crate) fn encode(
+        &self,
+        day: Day,
+        n_buckets: u32,
+        wanted: impl Fn(&str) -> bool,
+    ) -> BTreeMap<String, Vec<f32>> {
+        let spec = self.model.spec();
+        let (sequences, _) = self.sequences(0, day).resolve(&self.items.ids, &spec.surfaces);
+        let mut encoded = BTreeMap::new();
+        for bucket in 0..n_buckets {
+            let rows: Vec<usize> = (0..sequences.n_users())
+                .filter(|&user| bucket_of(sequences.users.get(user), n_buckets) == bucket)
+                .collect();
+            let sequences = sequences.select(&rows);
+            let users: Vec<usize> = (0..sequences.n_users())
+                .filter(|&user| wanted(sequences.users.get(user)) && !sequences.range(user).is_empty())
+                .collect();
+            let values = self.model.encode_users(&sequences, &users).unwrap();
+            for (user, values) in users.into_iter().zip(values.chunks_exact(spec.dim)) {
+                encoded.insert(sequences.users.get(user).to_owned(), values.to_vec());
+            }
+        }
+        encoded
+    }
+}
+
+fn only_folder(parent: &Path) -> std::path::PathBuf {
+    let folders: Vec<_> = std::fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders.into_iter().next().unwrap()
+}

@@ -1,0 +1,8 @@
+//! The whole road, on local disk and on S3.
+#![allow(missing_docs, reason = "tests")]
+
+mod client;
+mod direct;
+mod killed;
+mod road;
+mod world;
