@@ -80,7 +80,8 @@ impl Pass<'_> {
                 fetched.abort();
                 break;
             }
-            let yesterday = self.runtime.block_on(fetched)?.with_context(|| format!("fetch bucket {bucket}"))?;
+            let yesterday =
+                self.runtime.block_on(fetched)?.with_context(|| format!("fetch bucket {bucket}"))?;
             fetching = todo.get(place + 1).map(|&next| fetch(next));
             let events = self.events.select(&self.users[bucket as usize]);
             let today = encode_bucket(self.checkpoint, self.day, yesterday, events)

@@ -32,7 +32,8 @@ impl Checkpoint {
         let spec = load_spec(&spec_path).or_exit(Exit::BadData)?;
         if spec.model_id != model_id {
             let named = &spec.model_id;
-            let error = anyhow::anyhow!("{prefix}{SPEC} says it is model `{named}`; checkpoints must not be renamed");
+            let error =
+                anyhow::anyhow!("{prefix}{SPEC} says it is model `{named}`; checkpoints must not be renamed");
             return Err(error).or_exit(Exit::BadData);
         }
         let items = local(bucket, &format!("items/{}/items.parquet", spec.items_version), scratch).await?;
@@ -53,13 +54,15 @@ async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String>
     match choice {
         ModelChoice::Id(id) if whole.iter().any(|(_, known)| known == id) => Ok(id.clone()),
         ModelChoice::Id(id) => {
-            let error = anyhow::anyhow!("no checkpoint {ROOT}{id}/ in {}; there are: [{}]", bucket.url(), known());
+            let error =
+                anyhow::anyhow!("no checkpoint {ROOT}{id}/ in {}; there are: [{}]", bucket.url(), known());
             Err(error).or_exit(Exit::BadConfig)
         }
         ModelChoice::Newest => match whole.last() {
             Some((_, id)) => Ok(id.clone()),
             None => {
-                let error = anyhow::anyhow!("no checkpoint under {ROOT} in {}; train a model first", bucket.url());
+                let error =
+                    anyhow::anyhow!("no checkpoint under {ROOT} in {}; train a model first", bucket.url());
                 Err(error).or_exit(Exit::BadConfig)
             }
         },

@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
-use dayvec_snapshot::{Gate, Manifest, Part, Publisher, Reason, announcements, read_manifest, read_users_part};
+use dayvec_snapshot::{
+    Gate, Manifest, Part, Publisher, Reason, announcements, read_manifest, read_users_part,
+};
 
 use crate::gates::{Limits, judge};
 use crate::rank::effective_rank;
@@ -52,11 +54,19 @@ pub(crate) async fn write_manifest(
 }
 
 /// Announce what passed its gates, or what is forced.
-pub(crate) async fn announce(publisher: &Publisher, manifest: &Manifest, force: bool) -> anyhow::Result<Outcome> {
+pub(crate) async fn announce(
+    publisher: &Publisher,
+    manifest: &Manifest,
+    force: bool,
+) -> anyhow::Result<Outcome> {
     if !manifest.failed_gates().is_empty() && !force {
         return Ok(Outcome::GatesFailed);
     }
-    publisher.announce(Reason::Publish, ANNOUNCER, force).await.or_store_exit().context("announce the snapshot")?;
+    publisher
+        .announce(Reason::Publish, ANNOUNCER, force)
+        .await
+        .or_store_exit()
+        .context("announce the snapshot")?;
     Ok(Outcome::Announced)
 }
 
@@ -71,7 +81,8 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> anyhow::Result<Statistics> 
 
 /// The statistics that a part was written with.
 pub(crate) fn of_part(part: &Part) -> anyhow::Result<Statistics> {
-    serde_json::from_value(part.statistics.clone()).with_context(|| format!("read the statistics of {}", part.part))
+    serde_json::from_value(part.statistics.clone())
+        .with_context(|| format!("read the statistics of {}", part.part))
 }
 
 async fn sampled_rank(bucket: &Bucket, parts: impl Iterator<Item = &Part>) -> anyhow::Result<f64> {

@@ -141,19 +141,21 @@ impl TryFrom<Raw> for Config {
             faults.push("model: empty; write `newest` or a model id".into());
         }
         match (bucket, events, n_buckets, element_type) {
-            (Some(bucket), Some(events), Some(n_buckets), Some(element_type)) if faults.is_empty() => Ok(Self {
-                bucket,
-                events,
-                model: raw.model,
-                n_buckets,
-                element_type,
-                late_days: raw.late_days,
-                work_dir: raw.work_dir,
-                max_bad_share: raw.max_bad_share,
-                single_publisher: raw.single_publisher,
-                threads: raw.threads,
-                gates: raw.gates,
-            }),
+            (Some(bucket), Some(events), Some(n_buckets), Some(element_type)) if faults.is_empty() => {
+                Ok(Self {
+                    bucket,
+                    events,
+                    model: raw.model,
+                    n_buckets,
+                    element_type,
+                    late_days: raw.late_days,
+                    work_dir: raw.work_dir,
+                    max_bad_share: raw.max_bad_share,
+                    single_publisher: raw.single_publisher,
+                    threads: raw.threads,
+                    gates: raw.gates,
+                })
+            }
             _ => Err(faults),
         }
     }

@@ -86,22 +86,24 @@ impl Run<'_> {
         let mut stages = Stages::begin();
         let prepared = self.prepare(&mut stages)?;
         let key = prepared.run.layout().manifest();
-        let (outcome, manifest, resumed_buckets) =
-            match self.runtime.block_on(commit::earlier(&prepared.bucket, &key))? {
-                Earlier::Announced(manifest) => {
-                    tracing::info!(snapshot = manifest.snapshot_id, "this run is finished and announced already");
-                    (Outcome::AlreadyAnnounced, manifest, self.config.n_buckets.get())
-                }
-                Earlier::Written(manifest) if !manifest.failed_gates().is_empty() && !self.request.force => {
-                    (Outcome::GatesFailed, manifest, self.config.n_buckets.get())
-                }
-                Earlier::Written(manifest) => {
-                    let publisher = self.begin(&prepared)?;
-                    let announced = commit::announce(&publisher, &manifest, self.request.force);
-                    (self.runtime.block_on(announced)?, manifest, self.config.n_buckets.get())
-                }
-                Earlier::Unfinished => self.make(&prepared, &mut stages)?,
-            };
+        let (outcome, manifest, resumed_buckets) = match self
+            .runtime
+            .block_on(commit::earlier(&prepared.bucket, &key))?
+        {
+            Earlier::Announced(manifest) => {
+                tracing::info!(snapshot = manifest.snapshot_id, "this run is finished and announced already");
+                (Outcome::AlreadyAnnounced, manifest, self.config.n_buckets.get())
+            }
+            Earlier::Written(manifest) if !manifest.failed_gates().is_empty() && !self.request.force => {
+                (Outcome::GatesFailed, manifest, self.config.n_buckets.get())
+            }
+            Earlier::Written(manifest) => {
+                let publisher = self.begin(&prepared)?;
+                let announced = commit::announce(&publisher, &manifest, self.request.force);
+                (self.runtime.block_on(announced)?, manifest, self.config.n_buckets.get())
+            }
+            Earlier::Unfinished => self.make(&prepared, &mut stages)?,
+        };
         stages.end("commit");
         self.report(prepared, (outcome, manifest, resumed_buckets), &stages)
     }
@@ -109,7 +111,8 @@ impl Run<'_> {
     /// Load the model, choose where to start, read the events.
     fn prepare(&self, stages: &mut Stages) -> anyhow::Result<Prepared> {
         let Self { config, request, .. } = *self;
-        let bucket = Bucket::open(&config.bucket).or_store_exit()?.with_single_publisher(config.single_publisher);
+        let bucket =
+            Bucket::open(&config.bucket).or_store_exit()?.with_single_publisher(config.single_publisher);
         let choice = request.model.as_ref().unwrap_or(&config.model);
         let checkpoint = self.runtime.block_on(Checkpoint::open(&bucket, choice, self.scratch))?;
         stages.end("load");
@@ -128,7 +131,9 @@ impl Run<'_> {
         let events = reading.read(&files)?;
         match &events.report {
             Some(report) => tracing::info!(%report, start = ?plan.start(), "read the log"),
-            None => tracing::warn!(day = %request.day, "the log has no event for these days; everybody is carried"),
+            None => {
+                tracing::warn!(day = %request.day, "the log has no event for these days; everybody is carried")
+            }
         }
         let to = state_id(plan.from.as_ref(), &events::digest_of(&events.sequences), request.day);
         let run = RunDescription {

@@ -38,7 +38,9 @@ pub(crate) fn encode_bucket(
 ) -> anyhow::Result<Today> {
     let spec = checkpoint.model.spec();
     let (state, changed) = match &yesterday.state {
-        Some(before) => state::merge(before, &events, Keep { newest: Some(spec.max_len), look_back_days: None }),
+        Some(before) => {
+            state::merge(before, &events, Keep { newest: Some(spec.max_len), look_back_days: None })
+        }
         None => {
             let n_users = events.n_users();
             (events, vec![true; n_users])

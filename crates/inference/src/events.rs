@@ -89,7 +89,8 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     /// Read `files`.
     pub(crate) fn read(self, files: &[PathBuf]) -> anyhow::Result<Events> {
-        let nothing = || Events { sequences: Sequences { offsets: vec![0], ..Sequences::default() }, report: None };
+        let nothing =
+            || Events { sequences: Sequences { offsets: vec![0], ..Sequences::default() }, report: None };
         if files.is_empty() {
             return Ok(nothing());
         }
@@ -125,7 +126,8 @@ pub(crate) fn digest_of(sequences: &Sequences) -> String {
         for at in range {
             let item = sequences.items.ids().get(actions.item[at] as usize);
             let surface = actions.surface.get(at).map_or(0, |&surface| surface);
-            let surface = usize::from(surface).checked_sub(1).map_or("", |row| sequences.surfaces[row].as_str());
+            let surface =
+                usize::from(surface).checked_sub(1).map_or("", |row| sequences.surfaces[row].as_str());
             for text in [item, surface] {
                 hasher.update(&(text.len() as u32).to_le_bytes()).update(text.as_bytes());
             }

@@ -120,7 +120,8 @@ mod tests {
     /// Names of the gates that fail.
     fn check(run: &Statistics, users_before: Option<u64>, rank: f64, expected: &[&str]) {
         let gates = judge(run, users_before, rank, &limits());
-        let failed: Vec<&str> = gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+        let failed: Vec<&str> =
+            gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
         assert_eq!(failed, expected, "{run:?}");
     }
 

@@ -101,6 +101,7 @@ async fn earlier_snapshots(bucket: &Bucket, request: &Request) -> anyhow::Result
 
 /// What a state is made of, as its id.
 pub(crate) fn state_id(from: Option<&StateId>, events_digest: &str, day: Day) -> StateId {
-    let start = from.map_or_else(|| "the whole log".to_owned(), |state| format!("{} {}", state.day, state.id));
+    let start =
+        from.map_or_else(|| "the whole log".to_owned(), |state| format!("{} {}", state.day, state.id));
     StateId { day, id: crate::state_store::digest(format!("{start}\n{events_digest}").as_bytes()) }
 }

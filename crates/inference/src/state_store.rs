@@ -57,7 +57,8 @@ impl StateStore {
         let root = format!("{}whole/", self.root);
         let prefix = day.map_or_else(|| root.clone(), |day| format!("{root}day={day}/"));
         let entries = self.bucket.list(&prefix).await.or_store_exit().context("list states")?;
-        let day_of = |key: &str| key.strip_prefix(&root)?.strip_prefix("day=")?.split_once('/')?.0.parse().ok();
+        let day_of =
+            |key: &str| key.strip_prefix(&root)?.strip_prefix("day=")?.split_once('/')?.0.parse().ok();
         let mut marks: Vec<(Day, String)> =
             entries.into_iter().filter_map(|entry| Some((day_of(&entry.key)?, entry.key))).collect();
         marks.sort_unstable();
@@ -66,7 +67,8 @@ impl StateStore {
 
     async fn read_mark(&self, key: &str) -> anyhow::Result<String> {
         let bytes = self.bucket.get(key).await.or_store_exit()?;
-        let whole: Whole = serde_json::from_slice(&bytes).or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
+        let whole: Whole =
+            serde_json::from_slice(&bytes).or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
         Ok(whole.id)
     }
 
@@ -89,7 +91,12 @@ impl StateStore {
     }
 
     /// Read one bucket of a whole state.
-    pub(crate) async fn read(&self, from: &StateId, bucket: u32, scratch: &Path) -> anyhow::Result<Sequences> {
+    pub(crate) async fn read(
+        &self,
+        from: &StateId,
+        bucket: u32,
+        scratch: &Path,
+    ) -> anyhow::Result<Sequences> {
         let key = self.part_key(from, bucket);
         let fetched = match self.bucket.local_path(&key) {
             Some(path) => path,

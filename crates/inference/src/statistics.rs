@@ -81,7 +81,8 @@ impl Statistics {
 
     /// Compare a user's new embedding with the last one.
     pub fn compare(&mut self, new: &[f32], last: &[f32]) {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
         let norms = (dot(new, new) * dot(last, last)).sqrt();
         self.compared += 1;
         self.cosine_sum += if norms > 0.0 { dot(new, last) / norms } else { 0.0 };
@@ -100,7 +101,10 @@ mod tests {
         }
         let mut statistics = Statistics::default();
         statistics.look_at(&block);
-        assert_eq!((statistics.users, statistics.not_finite, statistics.zero, statistics.constant), (5, 2, 1, 1));
+        assert_eq!(
+            (statistics.users, statistics.not_finite, statistics.zero, statistics.constant),
+            (5, 2, 1, 1)
+        );
         assert!((statistics.max_norm_error - 1.0).abs() < 1e-9);
     }
 

@@ -26,7 +26,9 @@ impl<T> OrStoreExit<T> for Result<T, SnapshotError> {
 fn of_bucket(error: &BucketError) -> Exit {
     match error {
         BucketError::BadUrl { .. } | BucketError::CreateNotHonoured { .. } => Exit::BadConfig,
-        BucketError::NotFound { .. } | BucketError::BadKey { .. } | BucketError::AlreadyThere { .. } => Exit::BadData,
+        BucketError::NotFound { .. } | BucketError::BadKey { .. } | BucketError::AlreadyThere { .. } => {
+            Exit::BadData
+        }
         _ => Exit::Unavailable,
     }
 }

@@ -88,11 +88,13 @@ fn another_model_encodes_everyone_from_the_same_state() {
     let shop = Shop::new();
     shop.run(0).unwrap();
     shop.add_model("m2", 2);
-    let report = shop.run_with(Request { model: Some(ModelChoice::Id("m2".into())), ..Request::new(day(1)) }).unwrap();
+    let report =
+        shop.run_with(Request { model: Some(ModelChoice::Id("m2".into())), ..Request::new(day(1)) }).unwrap();
     assert_eq!((report.start, report.start_day), (Start::State, Some(day(0))));
     assert_eq!((report.encoded, report.carried), (N_USERS as u64, 0));
     // The first model goes on from its own last snapshot, whatever was announced between.
-    let report = shop.run_with(Request { model: Some(ModelChoice::Id("m1".into())), ..Request::new(day(2)) }).unwrap();
+    let report =
+        shop.run_with(Request { model: Some(ModelChoice::Id("m1".into())), ..Request::new(day(2)) }).unwrap();
     assert_eq!((report.start, report.start_day), (Start::Snapshot, Some(day(0))));
     assert_eq!(computed_on(&shop.rows(), 2), active_users(&[1, 2]));
 }

@@ -72,7 +72,9 @@ impl Shop {
         let users: Vec<usize> = (0..N_USERS).filter(|&user| is_active(user, n)).collect();
         let rows: Vec<(usize, usize, i64)> = users
             .iter()
-            .flat_map(|&user| (0..3).map(move |k| (user, (user * 5 + n as usize * 3 + k * k) % N_ITEMS, k as i64)))
+            .flat_map(|&user| {
+                (0..3).map(move |k| (user, (user * 5 + n as usize * 3 + k * k) % N_ITEMS, k as i64))
+            })
             .map(|(user, item, k)| (user, item, 36_000 + 60 * k + user as i64))
             .collect();
         let rows: Vec<(String, String, i64)> =
@@ -132,7 +134,8 @@ impl Shop {
                 let block = read_users_part(&bucket, part).await.unwrap();
                 for (row_idx, id) in block.ids.iter().enumerate() {
                     let values = block.embedding(row_idx).to_vec();
-                    let (last_action_at, computed_at) = (block.last_action_at[row_idx], block.computed_at[row_idx]);
+                    let (last_action_at, computed_at) =
+                        (block.last_action_at[row_idx], block.computed_at[row_idx]);
                     rows.insert(id.to_owned(), Row { values, last_action_at, computed_at });
                 }
             }
@@ -147,7 +150,8 @@ impl Shop {
         let items = self.path(&format!("bucket/items/{}/items.parquet", spec.items_version));
         let items = dayvec_items::read_items(&items).unwrap();
         let model = Model::load(&spec, &items, &checkpoint.join("model.safetensors"), Device::Cpu).unwrap();
-        let options = ReadOptions { from_s: 0, until_s: day(n).end_s(), max_bad_share: 0.0, quarantine: None };
+        let options =
+            ReadOptions { from_s: 0, until_s: day(n).end_s(), max_bad_share: 0.0, quarantine: None };
         let mut builder = SequenceBuilder::new(&spec.events, options).unwrap();
         builder.push_files(&event_files(&self.path("events"), None).unwrap()).unwrap();
         let (sequences, _) = builder.finish(Keep::default()).unwrap();
