@@ -222,7 +222,7 @@ fn extend_ids(ids: &mut IdColumn, batch: &RecordBatch) {
 fn extend_values(values: &mut Vec<f32>, batch: &RecordBatch) {
     let lists = batch.column(1).as_fixed_size_list();
     let width = lists.value_length() as usize;
-    let components = lists.values().slice(lists.value_offset_at(0) as usize, lists.len() * width);
+    let components = lists.values().slice(lists.value_offset_at(0), lists.len() * width);
     if let Some(components) = components.as_primitive_opt::<Float32Type>() {
         values.extend_from_slice(components.values());
     } else {
