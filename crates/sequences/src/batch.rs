@@ -58,6 +58,11 @@ impl<'a> Ids<'a> {
     /// Rows of the ids of good events.
     pub(crate) fn intern(&self, fates: &[Fate], interner: &mut FastInterner) -> Vec<u32> {
         let mut rows = Vec::with_capacity(fates.len());
+        if let Self::Text(ids) = self {
+            let good = texts(ids).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+            interner.texts(good.filter_map(|(id, _)| id), &mut rows);
+            return rows;
+        }
         let mut fates = fates.iter();
         self.for_each(|id| {
             if let (Some(Fate::Good), Some(id)) = (fates.next(), id) {
