@@ -1,5 +1,5 @@
 //! The whole road, on local disk and on S3.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod client;
 mod direct;

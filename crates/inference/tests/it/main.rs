@@ -1,5 +1,5 @@
 //! Daily runs over a small shop, on local disk.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod carrying;
 mod refusals;
