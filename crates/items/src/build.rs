@@ -135,19 +135,20 @@ fn text_width(options: &BuildOptions) -> usize {
 /// Fill the rows of zeros in `graph` with what the items' words predict.
 fn predict_cold(graph: &mut [f32], text: &[f32], n_items: usize) -> Result<(), ItemsError> {
     let (width, text_width) = (graph.len() / n_items, text.len() / n_items);
-    let row_of = |values: &[f32], row: usize, width: usize| values[row * width..(row + 1) * width].to_vec();
     let known =
-        |values: &[f32], row: usize, width: usize| row_of(values, row, width).iter().any(|&x| x != 0.0);
-    let (with_text, mut cold): (Vec<usize>, Vec<usize>) =
+        |values: &[f32], row: usize, width: usize| values[row * width..][..width].iter().any(|&x| x != 0.0);
+    let (with_both, cold): (Vec<usize>, Vec<usize>) =
         (0..n_items).filter(|&row| known(text, row, text_width)).partition(|&row| known(graph, row, width));
-    if with_text.is_empty() || cold.is_empty() {
+    if with_both.is_empty() || cold.is_empty() {
         return Ok(());
     }
     let gather = |values: &[f32], rows: &[usize], width: usize| {
-        tensor_of(&rows.iter().flat_map(|&row| row_of(values, row, width)).collect::<Vec<_>>(), width)
+        let picked: Vec<f32> =
+            rows.iter().flat_map(|&row| &values[row * width..][..width]).copied().collect();
+        tensor_of(&picked, width)
     };
-    let x = gather(text, &with_text, text_width)?; // [n_with_both, t]
-    let y = gather(graph, &with_text, width)?; // [n_with_both, g]
+    let x = gather(text, &with_both, text_width)?; // [n_with_both, t]
+    let y = gather(graph, &with_both, width)?; // [n_with_both, g]
     let asked = gather(text, &cold, text_width)?; // [n_cold, t]
     let solve = || {
         let (x, y) = (x.f_to_kind(Kind::Double)?, y.f_to_kind(Kind::Double)?);
@@ -160,7 +161,7 @@ fn predict_cold(graph: &mut [f32], text: &[f32], n_items: usize) -> Result<(), I
     let predicted = solve().map_err(ItemsError::tensor("predict the graph part of items without events"))?;
     let mut predicted = floats_of(&predicted)?;
     normalise_rows(&mut predicted, width);
-    for (row, vector) in cold.drain(..).zip(predicted.chunks_exact(width)) {
+    for (row, vector) in cold.into_iter().zip(predicted.chunks_exact(width)) {
         graph[row * width..(row + 1) * width].copy_from_slice(vector);
     }
     Ok(())

@@ -119,12 +119,22 @@ where
     array.as_primitive::<T>().iter().map(|cell| cell.map(|value| value.to_string())).collect()
 }
 
-/// A column of lists of floats, flat, with the bounds of each row; a null row is an empty range, a null number NaN.
-pub(crate) fn float_lists(
-    path: &Path,
-    batch: &RecordBatch,
-    name: &str,
-) -> Result<(Vec<f32>, Vec<(usize, usize)>), ItemsError> {
+/// A column of lists of floats: flat, with the bounds of each row.
+pub(crate) struct FloatLists {
+    values: Vec<f32>,
+    bounds: Vec<(usize, usize)>,
+}
+
+impl FloatLists {
+    /// The numbers of a row; none where the row is null, and NaN where a number is.
+    pub(crate) fn row(&self, row_idx: usize) -> &[f32] {
+        let (start, end) = self.bounds[row_idx];
+        &self.values[start..end]
+    }
+}
+
+/// A column of lists of floats of 16, 32 or 64 bits.
+pub(crate) fn float_lists(path: &Path, batch: &RecordBatch, name: &str) -> Result<FloatLists, ItemsError> {
     let array = column(path, batch, name)?;
     let wrong = || wrong_type(path, name, array.data_type(), "a list or fixed-size list of floats");
     let lists = array.as_list_opt::<i32>().ok_or_else(wrong)?;
@@ -140,7 +150,7 @@ pub(crate) fn float_lists(
         let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
         if lists.is_null(row) { (start, start) } else { (start, end) }
     });
-    Ok((floats, bounds.collect()))
+    Ok(FloatLists { values: floats, bounds: bounds.collect() })
 }
 
 fn floats<T: ArrowPrimitiveType>(array: &ArrayRef, to_f32: impl Fn(T::Native) -> f32) -> Vec<f32> {

@@ -64,10 +64,10 @@ struct Reading {
 impl Reading {
     fn push(&mut self, path: &Path, batch: &RecordBatch) -> Result<(), ItemsError> {
         let first_row = self.table.len();
-        let (floats, bounds) = float_lists(path, batch, EMBEDDING)?;
+        let embeddings = float_lists(path, batch, EMBEDDING)?;
         for (at, id) in texts(path, batch, ITEM_ID)?.into_iter().enumerate() {
             let id = self.checked_id(path, first_row + at, id)?;
-            self.push_embedding(path, &id, &floats[bounds[at].0..bounds[at].1])?;
+            self.push_embedding(path, &id, embeddings.row(at))?;
             self.table.ids.intern(&id);
         }
         for (name, cells) in [(INTEREST, &mut self.interests), (TITLE, &mut self.titles)] {

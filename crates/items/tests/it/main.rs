@@ -1,5 +1,5 @@
 //! Item features as a caller meets them: files in, files out, and tables built from planted structure.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod building;
 mod files;
