@@ -1,19 +1,20 @@
 //! What the model says when it is asked directly: no state, no carrying, no snapshot, no lookup.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dayvec_core::{Day, ItemTable, Sequences, bucket_of};
 use dayvec_model::{Model, load_spec};
 use dayvec_sequences::{Keep, ReadOptions, SequenceBuilder, event_files};
 use tch::Device;
 
-use crate::world::{World, log};
+use crate::world::World;
 
 /// A checkpoint, loaded.
 pub(crate) struct Direct {
     pub(crate) model: Model,
     pub(crate) items: ItemTable,
+    log: PathBuf,
 }
 
 impl Direct {
@@ -27,7 +28,7 @@ impl Direct {
         let items =
             dayvec_items::read_items(&only_folder(&copy.join("items")).join("items.parquet")).unwrap();
         let model = Model::load(&spec, &items, &checkpoint.join("model.safetensors"), Device::Cpu).unwrap();
-        Self { model, items }
+        Self { model, items, log: world.log() }
     }
 
     /// Sequences of the events of some days, read from the log itself.
@@ -35,7 +36,7 @@ impl Direct {
         let spec = self.model.spec();
         let options = ReadOptions { from_s, until_s: to.end_s(), max_bad_share: 0.0, quarantine: None };
         let mut builder = SequenceBuilder::new(&spec.events, options).unwrap();
-        builder.push_files(&event_files(&log().join("events"), None).unwrap()).unwrap();
+        builder.push_files(&event_files(&self.log, None).unwrap()).unwrap();
         let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
         builder.finish(keep).unwrap().0
     }
@@ -68,7 +69,7 @@ impl Direct {
     }
 }
 
-fn only_folder(parent: &Path) -> std::path::PathBuf {
+fn only_folder(parent: &Path) -> PathBuf {
     let folders: Vec<_> = std::fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(folders.len(), 1, "{folders:?}");
     folders.into_iter().next().unwrap()

@@ -106,7 +106,7 @@ fn a_killed_training_resumes(store: Store) {
     };
     assert_eq!(
         weights(&world),
-        weights(trained()),
+        weights(&trained()),
         "resumed training ends with the very weights of one that was not"
     );
 }

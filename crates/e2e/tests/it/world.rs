@@ -1,9 +1,9 @@
 //! A made-up log, a bucket that holds it on one kind of store, and the programs run on it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, Weak};
 
 use dayvec_bucket::{Bucket, unique_name};
 use dayvec_cli::synth::{SynthOptions, generate};
@@ -26,6 +26,7 @@ pub(crate) enum Store {
 
 pub(crate) struct World {
     folder: tempfile::TempDir,
+    log: Arc<tempfile::TempDir>,
     url: String,
     pub(crate) bucket: Bucket,
     pub(crate) runtime: Runtime,
@@ -55,15 +56,42 @@ fn options() -> SynthOptions {
     }
 }
 
-/// The made-up log, made once.
-pub(crate) fn log() -> &'static Path {
-    static LOG: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let folder = LOG.get_or_init(|| {
+/// What tests share while any of them holds it; the last one that lets go removes it.
+struct Shared<T>(Mutex<Weak<T>>);
+
+impl<T> Shared<T> {
+    const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+
+    fn get(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut slot = self.0.lock().unwrap();
+        slot.upgrade().unwrap_or_else(|| {
+            let made = Arc::new(make());
+            *slot = Arc::downgrade(&made);
+            made
+        })
+    }
+}
+
+/// The made-up log.
+fn log() -> Arc<tempfile::TempDir> {
+    static LOG: Shared<tempfile::TempDir> = Shared::new();
+    LOG.get(|| {
         let folder = tempfile::tempdir().unwrap();
         generate(&options(), folder.path()).unwrap();
         folder
-    });
-    folder.path()
+    })
+}
+
+/// A world on disk with a trained model.
+pub(crate) fn trained() -> Arc<World> {
+    static TRAINED: Shared<World> = Shared::new();
+    TRAINED.get(|| {
+        let world = World::new(Store::Disk, 1);
+        world.train();
+        world
+    })
 }
 
 /// The day `n` days after the cut-off.
@@ -76,7 +104,7 @@ impl World {
     pub(crate) fn new(store: Store, n_buckets: u32) -> Self {
         // One thread adds in one order: the same floats wherever they are computed.
         tch::set_num_threads(1);
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, log) = (tempfile::tempdir().unwrap(), log());
         let url = match store {
             Store::Disk => format!("file://{}/bucket", folder.path().display()),
             Store::S3 => {
@@ -89,8 +117,8 @@ impl World {
         let bucket = Bucket::open(&url.parse().unwrap()).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(bucket.upload_dir(&log().join("events"), "events")).unwrap();
-        let world = Self { folder, url, bucket, runtime, n_buckets };
+        runtime.block_on(bucket.upload_dir(&log.path().join("events"), "events")).unwrap();
+        let world = Self { folder, log, url, bucket, runtime, n_buckets };
         world.write("trainer.yaml", &world.trainer_yaml());
         world.write("inference.yaml", &world.inference_yaml());
         world
@@ -99,8 +127,9 @@ impl World {
     /// The same with a model in it, trained once for all.
     pub(crate) fn with_model(store: Store, n_buckets: u32) -> Self {
         let world = Self::new(store, n_buckets);
+        let trained = trained();
         for folder in ["items", "checkpoints"] {
-            let from = trained().path("bucket").join(folder);
+            let from = trained.path("bucket").join(folder);
             // Files are uploaded in the order of their names: spec.yaml, the sign of a whole checkpoint, is the last.
             world.runtime.block_on(world.bucket.upload_dir(&from, folder)).unwrap();
         }
@@ -109,6 +138,11 @@ impl World {
 
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside)
+    }
+
+    /// The log as it was made, apart from the bucket.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.log.path().join("events")
     }
 
     pub(crate) fn bucket_url(&self) -> &str {
@@ -211,14 +245,4 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
         }
         rows
     }
-}
-
-/// A world on disk with a trained model.
-pub(crate) fn trained() -> &'static World {
-    static TRAINED: OnceLock<World> = OnceLock::new();
-    TRAINED.get_or_init(|| {
-        let world = World::new(Store::Disk, 1);
-        world.train();
-        world
-    })
 }
