@@ -25,6 +25,7 @@ mod scorers;
 mod stages;
 mod store;
 mod tensorboard;
+mod threads;
 mod train;
 mod training;
 
@@ -40,5 +41,6 @@ pub use run::run;
 pub use run_folder::{RunFolder, Saved, State};
 pub use stages::Stages;
 pub use tensorboard::{Event, EventWriter, Scalar, Summary, read_events};
+pub use threads::wait_briefly;
 pub use train::{Outcome, train};
 pub use training::Figures;

@@ -7,6 +7,7 @@ use dayvec_runtime::{Exit, exit, logging};
 use dayvec_trainer::Cli;
 
 fn main() -> ExitCode {
+    dayvec_trainer::wait_briefly();
     logging::init();
     dayvec_trainer::keep_freed_pages();
     match Cli::try_parse() {
