@@ -1,4 +1,4 @@
-//! Laying a snapshot out as an index file, row by row: memory is 16 bytes a row, whatever the width.
+//! Laying a snapshot out as an index file, in one pass: memory is 40 bytes a row at most, whatever the width.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom, Write};
@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use dayvec_core::{EmbeddingBlock, IdColumn, id_hash};
 use half::f16;
 
-use super::layout::{DIGEST, Element, HEADER_BYTES, Layout, RECORD_HEAD_BYTES, Table, slot};
+use super::layout::{
+    ALIGNMENT, DIGEST, Element, HEADER_BYTES, Layout, MOST_PLACE, RECORD_HEAD_BYTES, SLOT_BYTES, Table,
+    first_slot, may_be, place, slot, slot_bits,
+};
 use super::{Index, IndexError};
 
 /// Bytes gathered before each write.
@@ -31,40 +34,51 @@ pub struct Shape {
 #[derive(Debug)]
 pub struct IndexBuilder {
     path: PathBuf,
-    file: File,
     shape: Shape,
-    /// The table that rows go to.
-    table: TableWriter,
+    to: Output,
+    /// Hash and place of each record of the table under construction.
+    keys: Vec<(u64, usize)>,
     /// The finished table of users, once items have begun.
     users: Option<Table>,
+    /// Places of records that may have one id: the bits of their hashes in the slots agree.
+    suspects: Vec<(usize, usize)>,
     /// Sum of the user embeddings, `[dim]`.
     sum: Vec<f64>,
 }
 
-/// The table under construction. Two handles of one file: records and ids grow side by side.
+/// The file, written front to back, with the digest of what was written.
 #[derive(Debug)]
-struct TableWriter {
-    records: BufWriter<File>,
-    ids: BufWriter<File>,
-    ids_len: usize,
-    table: Table,
-    keys: Vec<(u64, usize)>,
+struct Output {
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    len: usize,
+    /// One record, or one slot after another, on its way.
+    buffer: Vec<u8>,
 }
 
 impl IndexBuilder {
     /// Begin a file at `path`, which is replaced.
     ///
     /// # Errors
-    /// [`IndexError::Io`] when the file can't be made; [`IndexError::BadSnapshot`] for a width of 0 or too many rows.
+    /// [`IndexError::Io`] when the file can't be made; [`IndexError::BadSnapshot`] for embeddings without numbers.
     pub fn create(path: &Path, shape: Shape) -> Result<Self, IndexError> {
-        if shape.dim == 0 || shape.n_users.max(shape.n_items) > u32::MAX as usize {
-            return Err(IndexError::BadSnapshot(format!("{shape:?} is out of range")));
+        if shape.dim == 0 {
+            return Err(IndexError::BadSnapshot("its embeddings have no numbers".to_owned()));
         }
-        let io = |source| IndexError::Io { verb: "create", path: path.to_owned(), source };
-        let file =
-            File::options().read(true).write(true).create(true).truncate(true).open(path).map_err(io)?;
-        let table = TableWriter::begin(path, HEADER_BYTES, shape.n_users, stride(shape)).map_err(io)?;
-        Ok(Self { path: path.to_owned(), file, shape, table, users: None, sum: vec![0.0; shape.dim] })
+        let to = Output::create(path).map_err(|source| IndexError::Io {
+            verb: "create",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            shape,
+            to,
+            keys: Vec::new(),
+            users: None,
+            suspects: Vec::new(),
+            sum: vec![0.0; shape.dim],
+        })
     }
 
     /// Add users, in any order.
@@ -78,8 +92,7 @@ impl IndexBuilder {
             for (sum, number) in self.sum.iter_mut().zip(numbers) {
                 *sum += f64::from(*number);
             }
-            let times = [block.last_action_at[row], block.computed_at[row]];
-            self.push(block.ids.get(row), times, numbers)?;
+            self.push(block.ids.get(row), [block.last_action_at[row], block.computed_at[row]], numbers)?;
         }
         Ok(())
     }
@@ -103,58 +116,63 @@ impl IndexBuilder {
     /// [`IndexError::BadSnapshot`] when rows are missing or an id has two; [`IndexError::Io`].
     pub fn finish(mut self, about: &[u8]) -> Result<Index, IndexError> {
         self.begin_items()?;
-        let (items, end) = self.end_table("items", self.shape.n_items)?;
+        let items = self.end_table("items", self.shape.n_items)?;
         let users = self.users.expect("begin_items has set it");
-        let mut tail = unit_mean(&self.sum);
+        let mean = unit_mean(&self.sum);
         let layout = Layout {
             dim: self.shape.dim,
             element: self.shape.element,
             users,
             items,
-            mean: end,
-            about: end + tail.len(),
+            mean: self.to.len,
+            about: self.to.len + mean.len(),
             about_len: about.len(),
-            file_len: end + tail.len() + about.len(),
+            file_len: self.to.len + mean.len() + about.len(),
         };
-        tail.extend_from_slice(about);
-        self.seal(&layout, &tail).map_err(|source| IndexError::Io {
-            verb: "write",
-            path: self.path.clone(),
-            source,
-        })?;
-        Index::open(&self.path)
-    }
-
-    fn seal(&self, layout: &Layout, tail: &[u8]) -> std::io::Result<()> {
-        self.file.write_all_at(tail, layout.mean as u64)?;
-        self.file.write_all_at(&layout.to_bytes(), 0)?;
-        let mut hasher = blake3::Hasher::new();
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(DIGEST.end as u64))?;
-        std::io::copy(&mut std::io::BufReader::with_capacity(BUFFER_BYTES, file), &mut hasher)?;
-        self.file.write_all_at(hasher.finalize().as_bytes(), DIGEST.start as u64)?;
-        self.file.sync_all()
+        let Self { path, mut to, suspects, .. } = self;
+        let written = to.write(&mean).and_then(|()| to.write(about)).and_then(|()| to.seal(&layout));
+        written.map_err(|source| IndexError::Io { verb: "write", path: path.clone(), source })?;
+        let index = Index::open(&path)?;
+        match suspects.iter().find(|(one, other)| index.have_one_id(*one, *other)) {
+            Some((one, _)) => {
+                let id = String::from_utf8_lossy(index.id(*one));
+                Err(IndexError::BadSnapshot(format!("`{id}` has two rows")))
+            }
+            None => Ok(index),
+        }
     }
 
     fn begin_items(&mut self) -> Result<(), IndexError> {
-        if self.users.is_some() {
-            return Ok(());
+        if self.users.is_none() {
+            self.users = Some(self.end_table("users", self.shape.n_users)?);
         }
-        let (users, end) = self.end_table("users", self.shape.n_users)?;
-        self.users = Some(users);
-        self.table = TableWriter::begin(&self.path, end, self.shape.n_items, stride(self.shape))
-            .map_err(|source| IndexError::Io { verb: "write", path: self.path.clone(), source })?;
         Ok(())
     }
 
-    fn end_table(&mut self, what: &str, expected: usize) -> Result<(Table, usize), IndexError> {
-        let n_rows = self.table.keys.len();
+    /// Write the slots of the table under construction.
+    fn end_table(&mut self, what: &str, expected: usize) -> Result<Table, IndexError> {
+        let keys = std::mem::take(&mut self.keys);
+        let n_rows = keys.len();
         if n_rows != expected {
             return Err(IndexError::BadSnapshot(format!(
                 "its parts hold {n_rows} {what}, its manifest says {expected}"
             )));
         }
-        self.table.end().map_err(|source| IndexError::Io { verb: "write", path: self.path.clone(), source })
+        self.to.align().map_err(|source| self.failed(source))?;
+        let table = Table { n_rows, slots: self.to.len, slot_bits: slot_bits(n_rows) };
+        let mut slots = vec![0_u64; 1 << table.slot_bits];
+        for (hash, at) in keys {
+            let mut free = first_slot(hash, table.slot_bits);
+            while slots[free] != 0 {
+                if may_be(slots[free], hash) {
+                    self.suspects.push((place(slots[free]), at));
+                }
+                free = (free + 1) & (slots.len() - 1);
+            }
+            slots[free] = slot(hash, at);
+        }
+        self.to.slots(&slots).map_err(|source| self.failed(source))?;
+        Ok(table)
     }
 
     fn check(&self, ids: &IdColumn, dim: usize, values: &[f32], what: &str) -> Result<(), IndexError> {
@@ -163,7 +181,8 @@ impl IndexBuilder {
         if dim != expected || values.len() != ids.len() * expected {
             return bad(format!("{what} embeddings have {dim} numbers, the manifest says {expected}"));
         }
-        if self.table.keys.len() + ids.len() > self.table.table.n_rows {
+        let n_rows = if what == "user" { self.shape.n_users } else { self.shape.n_items };
+        if self.keys.len() + ids.len() > n_rows {
             return bad(format!("its parts hold more {what}s than its manifest says"));
         }
         match values.iter().position(|number| !number.is_finite()) {
@@ -173,84 +192,84 @@ impl IndexBuilder {
     }
 
     fn push(&mut self, id: &str, times: [i64; 2], numbers: &[f32]) -> Result<(), IndexError> {
-        self.table.push(id, times, numbers, self.shape.element).map_err(|source| IndexError::Io {
-            verb: "write",
-            path: self.path.clone(),
-            source,
-        })
+        if self.to.len > MOST_PLACE {
+            return Err(IndexError::BadSnapshot("it is larger than an index can be".to_owned()));
+        }
+        self.keys.push((id_hash(id), self.to.len));
+        self.to.record(id, times, numbers, self.shape.element).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> IndexError {
+        IndexError::Io { verb: "write", path: self.path.clone(), source }
     }
 }
 
-impl TableWriter {
-    fn begin(path: &Path, at: usize, n_rows: usize, stride: usize) -> std::io::Result<Self> {
-        let ids = at + n_rows * stride;
-        // Cloned handles share one position, so each writer opens its own.
-        let writer_at = |at: usize| -> std::io::Result<BufWriter<File>> {
-            let mut own = File::options().write(true).open(path)?;
-            own.seek(SeekFrom::Start(at as u64))?;
-            Ok(BufWriter::with_capacity(BUFFER_BYTES, own))
-        };
-        let table = Table { n_rows, records: at, ids, ..Table::default() };
-        Ok(Self {
-            records: writer_at(at)?,
-            ids: writer_at(ids)?,
-            ids_len: 0,
-            table,
-            keys: Vec::with_capacity(n_rows),
-        })
+impl Output {
+    fn create(path: &Path) -> std::io::Result<Self> {
+        let mut file = File::create(path)?;
+        file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(Self { file, hasher: blake3::Hasher::new(), len: HEADER_BYTES, buffer: Vec::new() })
     }
 
-    fn push(&mut self, id: &str, times: [i64; 2], numbers: &[f32], element: Element) -> std::io::Result<()> {
-        self.keys.push((id_hash(id), self.keys.len()));
-        let head = [self.ids_len as u64, id.len() as u64, times[0] as u64, times[1] as u64];
-        const { assert!(RECORD_HEAD_BYTES == 4 * 8, "the head is four words") };
-        for word in head {
-            self.records.write_all(&word.to_le_bytes())?;
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.hasher.update(bytes);
+        self.len += bytes.len();
+        self.file.write_all(bytes)
+    }
+
+    fn record(
+        &mut self,
+        id: &str,
+        times: [i64; 2],
+        numbers: &[f32],
+        element: Element,
+    ) -> std::io::Result<()> {
+        let mut record = std::mem::take(&mut self.buffer);
+        record.clear();
+        for word in [times[0] as u64, times[1] as u64, id.len() as u64] {
+            record.extend_from_slice(&word.to_le_bytes());
         }
+        const { assert!(RECORD_HEAD_BYTES == 3 * 8, "the head is three words") };
         match element {
-            Element::F32 => {
-                numbers.iter().try_for_each(|number| self.records.write_all(&number.to_le_bytes()))?
+            Element::F32 => record.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
+            Element::F16 => {
+                record.extend(numbers.iter().flat_map(|number| f16::from_f32(*number).to_le_bytes()))
             }
-            Element::F16 => numbers
-                .iter()
-                .try_for_each(|number| self.records.write_all(&f16::from_f32(*number).to_le_bytes()))?,
         }
-        self.ids_len += id.len();
-        self.ids.write_all(id.as_bytes())
+        record.extend_from_slice(id.as_bytes());
+        record.resize(record.len().next_multiple_of(ALIGNMENT), 0);
+        let written = self.write(&record);
+        self.buffer = record;
+        written
     }
 
-    /// Write keys and directory behind the ids; returns the table and where it ends.
-    fn end(&mut self) -> std::io::Result<(Table, usize)> {
-        let mut keys = std::mem::take(&mut self.keys);
-        keys.sort_unstable();
-        self.records.flush()?;
-        let mut table = self.table;
-        let aligned = (table.ids + self.ids_len).next_multiple_of(8);
-        self.ids.write_all(&[0; 8][..aligned - table.ids - self.ids_len])?;
-        table.keys = aligned;
-        for (hash, row) in &keys {
-            self.ids.write_all(&hash.to_le_bytes())?;
-            self.ids.write_all(&(*row as u64).to_le_bytes())?;
-        }
-        table.directory = table.keys + keys.len() * super::layout::KEY_BYTES;
-        // One to two keys an entry: the keys of an entry nearly always share a cache line.
-        table.directory_bits = keys.len().max(1).ilog2() as usize;
-        let n_slots = 1_usize << table.directory_bits;
-        let mut first = 0;
-        for wanted in 0..=n_slots {
-            while first < keys.len() && slot(keys[first].0, table.directory_bits) < wanted {
-                first += 1;
-            }
-            self.ids.write_all(&(first as u32).to_le_bytes())?;
-        }
-        self.ids.flush()?;
-        let end = table.directory + (n_slots + 1) * super::layout::ENTRY_BYTES;
-        Ok((table, end.next_multiple_of(64)))
+    /// Go on at the start of a cache line.
+    fn align(&mut self) -> std::io::Result<()> {
+        let gap = self.len.next_multiple_of(64) - self.len;
+        self.write(&[0; 64][..gap])
     }
-}
 
-const fn stride(shape: Shape) -> usize {
-    RECORD_HEAD_BYTES + shape.dim * shape.element.bytes()
+    fn slots(&mut self, slots: &[u64]) -> std::io::Result<()> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        for slots in slots.chunks(BUFFER_BYTES / SLOT_BYTES) {
+            bytes.clear();
+            bytes.extend(slots.iter().flat_map(|slot| slot.to_le_bytes()));
+            self.write(&bytes)?;
+        }
+        self.buffer = bytes;
+        Ok(())
+    }
+
+    /// Write the header, the digest last, and wait until all of it is on the disk.
+    fn seal(mut self, layout: &Layout) -> std::io::Result<()> {
+        let mut header = layout.to_bytes();
+        self.hasher.update(&header[DIGEST.end..]);
+        header[DIGEST].copy_from_slice(self.hasher.finalize().as_bytes());
+        self.file.flush()?;
+        self.file.get_ref().write_all_at(&header, 0)?;
+        self.file.get_ref().sync_all()
+    }
 }
 
 /// The direction of `sum` as f32 bytes; zeros when it has none.

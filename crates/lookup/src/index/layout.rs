@@ -9,14 +9,20 @@ const MAGIC: [u8; 8] = *b"dvindex\x01";
 /// What follows the magic: the digest of everything behind it.
 pub(super) const DIGEST: std::ops::Range<usize> = 8..40;
 
-/// Bytes of a record before its numbers: place and length of the id, newest action, end of the encoded day.
-pub(super) const RECORD_HEAD_BYTES: usize = 32;
+/// Bytes of a record before its numbers: newest action, end of the encoded day, length of the id.
+pub(super) const RECORD_HEAD_BYTES: usize = 24;
 
-/// Bytes of a key: hash and row.
-pub(super) const KEY_BYTES: usize = 16;
+/// Records begin at multiples of this.
+pub(super) const ALIGNMENT: usize = 8;
 
-/// Bytes of a directory entry.
-pub(super) const ENTRY_BYTES: usize = 4;
+/// Bytes of a slot.
+pub(super) const SLOT_BYTES: usize = 8;
+
+/// Bits of a slot that tell where its record is, in units of [`ALIGNMENT`]; the others are bits of the hash.
+const PLACE_BITS: u32 = 40;
+
+/// Largest place of a record that a slot can tell: 8 TiB.
+pub(super) const MOST_PLACE: usize = ((1 << PLACE_BITS) - 1) * ALIGNMENT;
 
 /// How numbers are kept in the index: as the snapshot's parts have them, so nothing is lost and nothing is padded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,16 +44,13 @@ impl Element {
     }
 }
 
-/// One table's sections: offsets from the start of the file.
+/// One table's slots: `2^slot_bits` of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) n_rows: usize,
-    pub(super) records: usize,
-    pub(super) ids: usize,
-    pub(super) keys: usize,
-    pub(super) directory: usize,
-    /// The directory has an entry for each value of this many top bits of the hash, and one more.
-    pub(super) directory_bits: usize,
+    /// Offset from the start of the file.
+    pub(super) slots: usize,
+    pub(super) slot_bits: usize,
 }
 
 /// The header.
@@ -67,14 +70,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Bytes of a record.
-    pub(super) const fn stride(&self) -> usize {
-        RECORD_HEAD_BYTES + self.dim * self.element.bytes()
+    /// Bytes of a record's numbers.
+    pub(super) const fn numbers_bytes(&self) -> usize {
+        self.dim * self.element.bytes()
     }
 
     /// The header's bytes, with an empty digest.
     pub(super) fn to_bytes(self) -> [u8; HEADER_BYTES] {
-        let table = |t: Table| [t.n_rows, t.records, t.ids, t.keys, t.directory, t.directory_bits];
+        let table = |t: Table| [t.n_rows, t.slots, t.slot_bits];
         let mut words = vec![self.dim, self.element.bytes()];
         words.extend(table(self.users));
         words.extend(table(self.items));
@@ -100,14 +103,7 @@ impl Layout {
             2 => Element::F16,
             other => return Err(format!("it holds numbers of {other} bytes")),
         };
-        let mut table = || Table {
-            n_rows: next(),
-            records: next(),
-            ids: next(),
-            keys: next(),
-            directory: next(),
-            directory_bits: next(),
-        };
+        let mut table = || Table { n_rows: next(), slots: next(), slot_bits: next() };
         let (users, items) = (table(), table());
         let (mean, about, about_len, file_len) = (next(), next(), next(), next());
         Ok(Self { dim, element, users, items, mean, about, about_len, file_len })
@@ -120,16 +116,33 @@ pub(super) fn read_u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// The u32 at `at`.
-#[inline]
-pub(super) fn read_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+/// The number of slot bits for `n_rows`: a third to two thirds of the slots are taken.
+pub(super) const fn slot_bits(n_rows: usize) -> usize {
+    (n_rows + n_rows / 2 + 1).next_power_of_two().trailing_zeros() as usize
 }
 
-/// Where the keys of a hash start in a directory of `bits` top bits.
+/// Where the slot of a hash is sought first.
 #[inline]
-pub(super) const fn slot(hash: u64, bits: usize) -> usize {
-    if bits == 0 { 0 } else { (hash >> (64 - bits)) as usize }
+pub(super) const fn first_slot(hash: u64, slot_bits: usize) -> usize {
+    if slot_bits == 0 { 0 } else { (hash >> (64 - slot_bits)) as usize }
+}
+
+/// A taken slot; never 0, for no record begins at 0.
+#[inline]
+pub(super) const fn slot(hash: u64, place: usize) -> u64 {
+    (hash << PLACE_BITS) | (place / ALIGNMENT) as u64
+}
+
+/// Whether a slot may be that of a hash: the bits that the slot's place does not tell agree.
+#[inline]
+pub(super) const fn may_be(slot: u64, hash: u64) -> bool {
+    (slot ^ (hash << PLACE_BITS)) >> PLACE_BITS == 0
+}
+
+/// Where a slot's record begins.
+#[inline]
+pub(super) const fn place(slot: u64) -> usize {
+    (slot & ((1 << PLACE_BITS) - 1)) as usize * ALIGNMENT
 }
 
 #[cfg(test)]
@@ -138,14 +151,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_file() {
-        let table = |first| Table {
-            n_rows: first,
-            records: first + 1,
-            ids: first + 2,
-            keys: first + 3,
-            directory: first + 4,
-            directory_bits: 5,
-        };
+        let table = |first| Table { n_rows: first, slots: first + 1, slot_bits: 5 };
         let layout = Layout {
             dim: 64,
             element: Element::F16,
@@ -162,8 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn slots_cover_the_hashes_in_order() {
-        assert_eq!(slot(u64::MAX, 0), 0);
-        assert_eq!((slot(0, 3), slot(u64::MAX, 3), slot(1 << 61, 3)), (0, 7, 1));
+    fn a_slot_tells_hash_and_place() {
+        for hash in [0, 1, 0x00ff_ffff, u64::MAX] {
+            for at in [HEADER_BYTES, MOST_PLACE] {
+                let taken = slot(hash, at);
+                assert_eq!((place(taken), may_be(taken, hash), may_be(taken, hash ^ 1)), (at, true, false));
+                assert_ne!(taken, 0);
+            }
+        }
+        assert_eq!((first_slot(u64::MAX, 0), first_slot(u64::MAX, 3), first_slot(1 << 61, 3)), (0, 7, 1));
+        for n_rows in [0, 1, 2, 3, 5, 1000, 1 << 20] {
+            let n_slots = 1 << slot_bits(n_rows);
+            assert!(n_rows < n_slots && 3 * n_rows <= 2 * n_slots + 2, "{n_rows} of {n_slots}");
+        }
     }
 }

@@ -1,18 +1,18 @@
 //! The index: one snapshot laid out once as one flat file, memory-mapped for reading.
 //!
 //! ```text
-//! header    magic, digest of all that follows, offsets                                   (layout.rs)
+//! header    magic, digest of all that follows, offsets                                    (layout.rs)
 //! table     of users, then of items:
-//!   records   one a row, in the order of arrival: id place, times, the numbers             [n_rows × stride]
-//!   ids       the text of all ids
-//!   keys      (hash of id, row), sorted by hash                                            [n_rows × 16]
-//!   directory first key of each value of the hash's top bits: a key is found in one step   [2^bits + 1]
-//! mean      of all user embeddings, f32                                                   [dim]
+//!   records   one a row, in the order of arrival: times, the numbers, id
+//!   slots     a power of two of them, at most two thirds taken: bits of the hash and place of the record
+//! mean      of all user embeddings, f32                                                    [dim]
 //! about     what the snapshot says of itself, JSON
 //! ```
 //!
-//! A find reads the directory, a key, the record and the id: four places, whatever the number of rows. The full id is
-//! compared, so equal hashes never answer with another user's embedding. A file is read only once its digest matches.
+//! The top bits of an id's hash say where its slot is, so slots are nearly sorted by hash and rows with equal bits stand
+//! next to each other. A find waits for memory twice, for a slot and for a record, whatever the number of rows. The full
+//! id is compared, so equal hashes never answer with another user's embedding. A file is read only once its digest
+//! matches.
 
 mod build;
 mod layout;
@@ -130,7 +130,7 @@ mod tests {
         builder.add_users(&block(0..10)).unwrap();
         drop(builder.finish(b"about").unwrap());
         let whole = std::fs::read(&path).unwrap();
-        for at in [0, 20, 41, 4200, whole.len() - 1] {
+        for at in [0, 20, 41, 300, 4200, whole.len() - 1] {
             let mut changed = whole.clone();
             changed[at] ^= 1;
             std::fs::write(&path, changed).unwrap();

@@ -8,9 +8,9 @@ use memmap2::Mmap;
 
 use super::IndexError;
 use super::layout::{
-    DIGEST, ENTRY_BYTES, Element, HEADER_BYTES, KEY_BYTES, Layout, RECORD_HEAD_BYTES, Table,
+    DIGEST, Element, HEADER_BYTES, Layout, RECORD_HEAD_BYTES, SLOT_BYTES, Table, first_slot, may_be, place,
+    read_u64,
 };
-use super::layout::{read_u32, read_u64, slot};
 
 /// A snapshot opened for reading. Lookups allocate nothing and take no lock.
 #[derive(Debug)]
@@ -46,12 +46,12 @@ impl Index {
         if layout.file_len != map.len() {
             return Err(corrupt(format!("it has {} bytes instead of {}", map.len(), layout.file_len)));
         }
-        if blake3::hash(&map[DIGEST.end..]).as_bytes() != &map[DIGEST] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&map[HEADER_BYTES..]).update(&map[DIGEST.end..HEADER_BYTES]);
+        if hasher.finalize().as_bytes() != &map[DIGEST] {
             return Err(corrupt("its digest does not match its content".to_owned()));
         }
-        let index = Self { map, layout };
-        index.check_ids_are_distinct()?;
-        Ok(index)
+        Ok(Self { map, layout })
     }
 
     /// The row of a user, if the snapshot holds the user.
@@ -110,63 +110,48 @@ impl Index {
 
     #[inline]
     fn find(&self, table: &Table, id: &str) -> Option<Row<'_>> {
-        if table.n_rows == 0 {
-            return None;
-        }
         let hash = id_hash(id);
-        let entry = table.directory + ENTRY_BYTES * slot(hash, table.directory_bits);
-        let keys = read_u32(&self.map, entry) as usize..read_u32(&self.map, entry + ENTRY_BYTES) as usize;
-        for key in keys {
-            let (other, row) = self.key(table, key);
-            if other == hash && self.id(table, row) == id.as_bytes() {
-                return Some(self.row(table, row));
+        let last = (1 << table.slot_bits) - 1;
+        let mut at = first_slot(hash, table.slot_bits);
+        loop {
+            let slot = read_u64(&self.map, table.slots + SLOT_BYTES * at);
+            // There is always an empty slot.
+            if slot == 0 {
+                return None;
             }
-        }
-        None
-    }
-
-    #[inline]
-    fn key(&self, table: &Table, key: usize) -> (u64, usize) {
-        let at = table.keys + KEY_BYTES * key;
-        (read_u64(&self.map, at), read_u64(&self.map, at + 8) as usize)
-    }
-
-    #[inline]
-    fn record(&self, table: &Table, row: usize) -> &[u8] {
-        let stride = self.layout.stride();
-        let start = table.records + stride * row;
-        &self.map[start..start + stride]
-    }
-
-    #[inline]
-    fn id(&self, table: &Table, row: usize) -> &[u8] {
-        let record = self.record(table, row);
-        let start = table.ids + read_u64(record, 0) as usize;
-        &self.map[start..start + read_u64(record, 8) as usize]
-    }
-
-    #[inline]
-    fn row(&self, table: &Table, row: usize) -> Row<'_> {
-        let record = self.record(table, row);
-        Row {
-            numbers: &record[RECORD_HEAD_BYTES..],
-            last_action_at: read_u64(record, 16) as i64,
-            computed_at: read_u64(record, 24) as i64,
-        }
-    }
-
-    /// Two rows of one id would make the answer depend on chance.
-    fn check_ids_are_distinct(&self) -> Result<(), IndexError> {
-        for (what, table) in [("user", &self.layout.users), ("item", &self.layout.items)] {
-            for key in 1..table.n_rows {
-                let ((hash, row), (before, row_before)) = (self.key(table, key), self.key(table, key - 1));
-                if hash == before && self.id(table, row) == self.id(table, row_before) {
-                    let id = String::from_utf8_lossy(self.id(table, row)).into_owned();
-                    return Err(IndexError::BadSnapshot(format!("{what} `{id}` has two rows")));
-                }
+            if may_be(slot, hash)
+                && let Some(row) = self.row_of(place(slot), id)
+            {
+                return Some(row);
             }
+            at = (at + 1) & last;
         }
-        Ok(())
+    }
+
+    /// The row at `place`, if it is that of `id`.
+    #[inline]
+    fn row_of(&self, place: usize, id: &str) -> Option<Row<'_>> {
+        // The numbers come before the id, so that nothing waits for the length of the id.
+        let record = &self.map[place..];
+        let numbers = &record[RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + self.layout.numbers_bytes()];
+        (self.id(place) == id.as_bytes()).then(|| Row {
+            numbers,
+            last_action_at: read_u64(record, 0) as i64,
+            computed_at: read_u64(record, 8) as i64,
+        })
+    }
+
+    /// Whether the records at two places have one id.
+    pub(super) fn have_one_id(&self, place: usize, other: usize) -> bool {
+        self.id(place) == self.id(other)
+    }
+
+    /// The id of the record at `place`.
+    #[inline]
+    pub(super) fn id(&self, place: usize) -> &[u8] {
+        let record = &self.map[place..];
+        let start = RECORD_HEAD_BYTES + self.layout.numbers_bytes();
+        &record[start..start + read_u64(record, 16) as usize]
     }
 }
 

@@ -86,7 +86,7 @@ async fn a_damaged_cache_is_built_anew() {
     let index = std::fs::read_dir(cache).unwrap().flatten().map(|entry| entry.path());
     let index = index.into_iter().find(|path| path.extension().is_some_and(|end| end == "index")).unwrap();
     let mut bytes = std::fs::read(&index).unwrap();
-    bytes[5000] ^= 1;
+    bytes[4200] ^= 1;
     std::fs::write(&index, bytes).unwrap();
 
     let service = world.serve().await;
