@@ -15,6 +15,7 @@ pub mod lookup {
         unreachable_pub,
         clippy::all,
         clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
         reason = "generated"
     )]
     pub mod v1 {
@@ -27,6 +28,7 @@ pub mod lookup {
         unreachable_pub,
         clippy::all,
         clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
         reason = "generated"
     )]
     pub mod server {

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn items_and_interests_agree() {
         let options = SynthOptions { n_items: 50, n_interests: 24, ..SynthOptions::default() };
-        let mut seen = vec![false; 50];
+        let mut seen = [false; 50];
         for interest in 0..24 {
             for rank in 0..options.items_of(interest) {
                 let item = options.item_of(interest, rank);

@@ -1,5 +1,5 @@
 //! `dayvec synth` as its readers see it: files on disk.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod synth;

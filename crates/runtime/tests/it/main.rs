@@ -1,5 +1,5 @@
 //! The admin port and the configuration file, as a program uses them.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use dayvec_runtime::admin::{self, Readiness};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
