@@ -40,10 +40,12 @@ def complete_journey(wheel):
         }
     )
     text = lambda column: products[column].fillna("").str.lower()
+    name = products.product_type.fillna(products.product_category).fillna(products.department).fillna("")
+    size = (", " + products.package_size).fillna("")
     items = pd.DataFrame(
         {
             "item_id": products.product_id,
-            "title": text("product_type") + products.package_size.map(lambda size: "" if pd.isna(size) else f", {size}".lower()),
+            "title": (name + size).str.lower(),
             "category": text("product_category"),
             "department": text("department"),
             "brand": text("brand"),
