@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
     let connected = EmbeddingLookupClient::connect(args.lookup.clone()).await;
     let mut client =
-        connected.with_context(|| format!("connect to {}", args.lookup)).or_exit(Exit::Unavailable)?;
+        connected.or_exit(Exit::Unavailable).with_context(|| format!("connect to {}", args.lookup))?;
     let options = ReadOptions {
         require_tower_pair: args.require_tower_pair.clone().unwrap_or_default(),
         fallback: if args.or_mean { Fallback::PopulationMean } else { Fallback::None } as i32,
@@ -62,9 +62,9 @@ async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
         Ok(reply) => Ok(reply.into_inner()),
         Err(status) => {
             let exit = if status.code() == Code::Unavailable { Exit::Unavailable } else { Exit::BadConfig };
-            Err(anyhow::anyhow!("{}: {}", status.code(), status.message()))
-                .context("ask the lookup")
+            Err(anyhow::anyhow!("{:?}: {}", status.code(), status.message()))
                 .or_exit(exit)
+                .context("ask the lookup")
         }
     }
 }
@@ -86,7 +86,7 @@ fn text(args: &Args, reply: &GetUserEmbeddingResponse) -> String {
     let age_s = snapshot.age.map_or(0, |age| age.seconds);
     lines.push(format!("age             {} d {} h", age_s / 86_400, age_s % 86_400 / 3_600));
     if let Some(Embedding { values, .. }) = &user.embedding {
-        let whose = if user.source() == Source::PopulationMean { "mean of all users" } else { "embedding" };
+        let whose = if user.source() == Source::PopulationMean { "mean of users" } else { "embedding" };
         let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
         let shown: Vec<String> = values.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
         let more = if values.len() > SHOWN { ", …" } else { "" };

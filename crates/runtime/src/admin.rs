@@ -19,6 +19,9 @@ const SECONDS_BUCKETS: [f64; 18] = [
     10.0, 60.0, 600.0, 3600.0,
 ];
 
+/// Upper edges of histograms that count things, such as the keys of a batch.
+const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
 /// How often recorded samples are folded into histograms when nobody scrapes; without it they would pile up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,9 @@ pub fn install_metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS)
+            })
             .expect("the edges are not empty")
             .build_recorder();
         let handle = recorder.handle();

@@ -51,6 +51,7 @@ async fn without_a_snapshot_the_service_is_alive_but_unavailable() {
         "embedding_snapshot_age_seconds",
         "embedding_lookup_total{result=\"hit\"}",
         "embedding_swap_total{outcome=\"swapped\"}",
+        "embedding_batch_size_bucket",
         "rpc_server_call_duration_seconds_bucket{rpc_method=\"GetUserEmbedding\"",
     ] {
         assert!(metrics.contains(name), "{name} is missing from\n{metrics}");
