@@ -145,6 +145,10 @@ mod tests {
     fn a_bucket_depends_on_the_text_alone() {
         assert_eq!(bucket_of("12345", 16), bucket_of(&12_345.to_string(), 16));
         assert!((0..1000).all(|id| bucket_of(&id.to_string(), 7) < 7));
-        assert_eq!(id_hash(""), 0x2d06_8005_38d3_94c2, "xxh3-64 of the empty input, from the xxHash specification");
+        assert_eq!(
+            id_hash(""),
+            0x2d06_8005_38d3_94c2,
+            "xxh3-64 of the empty input, from the xxHash specification"
+        );
     }
 }

@@ -136,7 +136,10 @@ impl EventSchema {
         }
         for rule in &self.positives {
             if !self.actions.contains(&rule.action) {
-                faults.push(format!("positives: `{}` is not one of the actions {:?}", rule.action, self.actions));
+                faults.push(format!(
+                    "positives: `{}` is not one of the actions {:?}",
+                    rule.action, self.actions
+                ));
             }
         }
         faults

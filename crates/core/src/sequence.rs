@@ -92,11 +92,12 @@ impl Sequences {
     #[must_use]
     pub fn resolve(&self, table: &IdInterner, surfaces: &[String]) -> (Self, usize) {
         let item_rows: Vec<Option<u32>> = self.items.ids().iter().map(|id| table.find(id)).collect();
-        let surface_rows: Vec<u16> = ::core::iter::once(0)
-            .chain(self.surfaces.iter().map(|name| {
-                surfaces.iter().position(|known| known == name).map_or(0, |row| row as u16 + 1)
-            }))
-            .collect();
+        let surface_rows: Vec<u16> =
+            ::core::iter::once(0)
+                .chain(self.surfaces.iter().map(|name| {
+                    surfaces.iter().position(|known| known == name).map_or(0, |row| row as u16 + 1)
+                }))
+                .collect();
         let mut kept = Vec::with_capacity(self.n_actions());
         let mut offsets = Vec::with_capacity(self.offsets.len());
         offsets.push(0);

@@ -7,7 +7,9 @@ use dayvec_inference::Cli;
 use dayvec_runtime::{Exit, exit, logging};
 
 fn main() -> ExitCode {
+    dayvec_model::wait_briefly();
     logging::init();
+    dayvec_model::keep_freed_memory();
     match Cli::try_parse() {
         Ok(cli) => exit::report(dayvec_inference::main(cli)),
         Err(error) => {

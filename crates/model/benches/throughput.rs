@@ -149,6 +149,7 @@ fn bench_training(name: &str, spec: &ModelSpec, n_steps: u64, rate: f64) {
         clip_norm: 1.0,
         beta1: 0.9,
         beta2: 0.98,
+        dropout: 0.0,
         steps: n_steps + 3,
     };
     let mut fit = Fit::new(model, optimizer);

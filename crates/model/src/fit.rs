@@ -9,10 +9,11 @@ use crate::checkpoint::{NamedArray, read_arrays, take};
 use crate::loss::{Pairs, sampled_softmax};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
-use crate::parameters::Views;
+use crate::parameters::{Dropout, Views};
 use crate::sampler::{PositiveCorrection, QueryGroup, TrainBatch};
 use crate::sketch::CountMinSketch;
 use crate::tokens::TokenTensors;
+use crate::user_tower::UserInput;
 use crate::{ModelError, checkpoint};
 
 /// What a step did.
@@ -129,7 +130,7 @@ impl Fit {
     /// # Errors
     /// When the loss is not finite.
     pub fn step(&mut self, batch: &TrainBatch, step: u64) -> Result<StepStats, ModelError> {
-        let loss = self.forward_backward(batch);
+        let loss = self.forward_backward(batch, step);
         if !loss.is_finite() {
             return Err(ModelError::Diverged { step, loss });
         }
@@ -148,13 +149,13 @@ impl Fit {
 
     /// The loss of a batch; its gradient is left in the weights. The batch's labels are counted first, then read, as
     /// the logQ correction needs them.
-    pub(crate) fn forward_backward(&mut self, batch: &TrainBatch) -> f64 {
+    pub(crate) fn forward_backward(&mut self, batch: &TrainBatch, step: u64) -> f64 {
         let (label_log_q, pool_log_q) = self.counts.log_q(batch);
         let model = &self.model;
         let device = model.content.device();
         let integers = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-        let w = model.parameters.views();
+        let w = model.parameters.views_with_dropout(Some(Dropout::new(self.config.dropout, step)));
         let described = model.item_tower.describe(&w, &model.content, &integers(&batch.items));
         let vectors = model.item_tower.forward(&w, &described); // [n, D]
         let users: Vec<Tensor> =
@@ -231,11 +232,12 @@ fn embed_queries(model: &Model, w: &Views, group: &QueryGroup, vectors: &Tensor)
     let described = model.item_tower.describe(w, &model.content, &tokens.item);
     let queries =
         Tensor::from_slice(&group.queries).to_device(device).view([tokens.n_users, group.n_queries as i64]); // [B, S]
-    let of_tokens = model.user_tower.reads_item_vectors().then(|| {
+    let vectors = model.user_tower.reads_item_vectors().then(|| {
         let slots = Tensor::from_slice(&group.token_slot).to_device(device);
         vectors.index_select(0, &slots).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
     });
-    let all = model.user_tower.forward(w, &tokens, &described, &queries, of_tokens.as_ref()); // [B, S, D]
+    let input = UserInput { tokens: &tokens, described: &described, vectors };
+    let all = model.user_tower.forward(w, &input, &queries); // [B, S, D]
     let valid = Tensor::from_slice(&group.valid).to_device(device);
     all.flatten(0, 1).index_select(0, &valid) // [P, D]
 }

@@ -31,6 +31,7 @@ mod reference_tests;
 mod sampler;
 mod sizes;
 mod sketch;
+mod threads;
 mod tokens;
 mod user_tower;
 
@@ -43,4 +44,5 @@ pub use objective::{Labels, PairSampler, objective_sampler};
 pub use optimizer::OptimizerConfig;
 pub use sampler::{NegativeConfig, PositiveCorrection, Sampler, SamplerConfig, TrainBatch};
 pub use sizes::{Sizes, preset};
+pub use threads::wait_briefly;
 pub use tokens::TokenGroup;

@@ -11,7 +11,7 @@ use crate::checkpoint::{NamedArray, read_arrays, take, write_arrays};
 use crate::item_tower::ItemTower;
 use crate::parameters::{Init, Param, ParameterList, Parameters, Views};
 use crate::tokens::{TokenGroup, TokenTensors, Window, group_by_length};
-use crate::user_tower::UserTower;
+use crate::user_tower::{UserInput, UserTower};
 
 /// Lowest temperature (the paper, section 3.3 of its model).
 const LOWEST_TEMPERATURE: f64 = 0.01;
@@ -238,7 +238,8 @@ impl Model {
         let vectors = table.map(|table| {
             table.index_select(0, &tokens.item).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
         });
-        self.user_tower.forward(w, &tokens, &described, &queries.to_device(device), vectors.as_ref())
+        let input = UserInput { tokens: &tokens, described: &described, vectors };
+        self.user_tower.forward(w, &input, &queries.to_device(device))
     }
 
     /// Item embeddings of every item: `[n_items, D]`, row-major, unit norm.

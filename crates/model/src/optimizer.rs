@@ -19,6 +19,8 @@ pub struct OptimizerConfig {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
+    /// Share of the user tower's activations that a training step zeroes; the paper tells none.
+    pub dropout: f64,
     /// Steps of the whole training.
     pub steps: u64,
 }
@@ -83,6 +85,7 @@ mod tests {
             clip_norm: 1.0,
             beta1: 0.9,
             beta2: 0.999,
+            dropout: 0.0,
             steps: 100,
         };
         assert!((config.learning_rate_at(0) - 0.1).abs() < 1e-12);

@@ -3,6 +3,7 @@
 //! A step then sees one gradient, one norm and one AdamW update instead of one per weight, and a checkpoint is a list
 //! of named slices. Weights are views made by a single split, whose backward is a single concatenation.
 
+use std::cell::RefCell;
 use std::ops::Index;
 
 use rand::{RngExt, SeedableRng};
@@ -65,13 +66,48 @@ pub(crate) struct Parameters {
     pub(crate) decays: Tensor,
 }
 
-/// The weights as tensors of their own shapes.
-pub(crate) struct Views(Vec<Tensor>);
+/// The weights as tensors of their own shapes, for one pass.
+pub(crate) struct Views {
+    weights: Vec<Tensor>,
+    dropout: Option<Dropout>,
+}
+
+/// Zeroes a share of activations, from a seed of its own: libtorch's generator belongs to the whole process.
+#[derive(Debug)]
+pub(crate) struct Dropout {
+    /// Of 256 activations, how many are zeroed.
+    zeroed: u8,
+    rng: RefCell<Pcg64Mcg>,
+}
+
+impl Dropout {
+    /// Zero `share` (0 to 1, to the nearest 256th), drawn from `seed`.
+    pub(crate) fn new(share: f64, seed: u64) -> Self {
+        Self { zeroed: (share * 256.0) as u8, rng: RefCell::new(Pcg64Mcg::seed_from_u64(seed)) }
+    }
+
+    fn apply(&self, x: &Tensor) -> Tensor {
+        let mut draws = vec![0_u8; x.numel()];
+        self.rng.borrow_mut().fill(&mut draws[..]);
+        let kept = Tensor::from_slice(&draws).to_device(x.device()).ge(i64::from(self.zeroed)).view_as(x);
+        x * kept.to_kind(x.kind()) * (256.0 / (256.0 - f64::from(self.zeroed)))
+    }
+}
 
 impl Index<Param> for Views {
     type Output = Tensor;
     fn index(&self, param: Param) -> &Tensor {
-        &self.0[param.0]
+        &self.weights[param.0]
+    }
+}
+
+impl Views {
+    /// In a training pass with dropout, `x` with a share of it zeroed and the rest scaled up; else `x`.
+    pub(crate) fn drop(&self, x: Tensor) -> Tensor {
+        match &self.dropout {
+            Some(dropout) if dropout.zeroed > 0 => dropout.apply(&x),
+            _ => x,
+        }
     }
 }
 
@@ -103,8 +139,14 @@ impl Parameters {
 
     /// The weights by [`Param`]; gradients flow back into [`Self::flat`].
     pub(crate) fn views(&self) -> Views {
+        self.views_with_dropout(None)
+    }
+
+    /// The weights of a training pass.
+    pub(crate) fn views_with_dropout(&self, dropout: Option<Dropout>) -> Views {
         let parts = self.flat.split_with_sizes(&self.sizes[..], 0);
-        Views(parts.iter().zip(&self.slots).map(|(part, slot)| part.view(&slot.shape[..])).collect())
+        let weights = parts.iter().zip(&self.slots).map(|(part, slot)| part.view(&slot.shape[..])).collect();
+        Views { weights, dropout }
     }
 
     /// Name and shape of each weight, in the order of the flat tensor.

@@ -44,6 +44,7 @@ fn optimizer() -> OptimizerConfig {
         clip_norm: 1.0,
         beta1: 0.9,
         beta2: 0.98,
+        dropout: 0.0,
         steps: 30,
     }
 }
@@ -186,7 +187,7 @@ fn forward_and_loss_equal_the_numpy_reference() {
             assert!(difference < 1e-4, "user {user}: {difference}");
         }
         let expected = reference["loss"].as_f64().unwrap();
-        let loss = fit.forward_backward(&batch);
+        let loss = fit.forward_backward(&batch, 0);
         assert!((loss - expected).abs() < 1e-4 * expected, "loss {loss}, reference {expected}");
     }
 }

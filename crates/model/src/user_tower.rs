@@ -88,7 +88,7 @@ impl Block {
     fn forward(&self, w: &Views, v: &Tensor) -> Tensor {
         let qkv = self.qkv.forward(w, &self.attention_norm.forward(w, v)).chunk(3, -1);
         let mixed = self.attend(&qkv[0], &qkv[1], &qkv[2], None);
-        let u = v + self.attention_out.forward(w, &mixed);
+        let u = v + w.drop(self.attention_out.forward(w, &mixed));
         self.feed_forward(w, &u)
     }
 
@@ -100,7 +100,7 @@ impl Block {
         let at = queries.unsqueeze(-1).expand([b, s, self.hidden], true);
         let q = self.qkv.part(w, &x.gather(1, &at, false), 0, self.hidden); // [B, S, H]
         let mixed = self.attend(&q, &kv[0], &kv[1], Some(&visible.unsqueeze(1)));
-        let u = v.gather(1, &at, false) + self.attention_out.forward(w, &mixed);
+        let u = v.gather(1, &at, false) + w.drop(self.attention_out.forward(w, &mixed));
         self.feed_forward(w, &u)
     }
 
@@ -126,8 +126,18 @@ impl Block {
 
     fn feed_forward(&self, w: &Views, u: &Tensor) -> Tensor {
         let inner = self.mlp_in.forward(w, &self.mlp_norm.forward(w, u)).gelu("none");
-        u + self.mlp_out.forward(w, &inner)
+        u + w.drop(self.mlp_out.forward(w, &inner))
     }
+}
+
+/// What the user tower reads.
+pub(crate) struct UserInput<'a> {
+    /// The actions.
+    pub(crate) tokens: &'a TokenTensors,
+    /// Their items as both towers read them, `[B * T, F + F_id]`.
+    pub(crate) described: &'a Tensor,
+    /// Their item embeddings, `[B, T, D]`, where [`UserTower::reads_item_vectors`].
+    pub(crate) vectors: Option<Tensor>,
 }
 
 /// The user tower.
@@ -200,16 +210,9 @@ impl UserTower {
 
     /// User embeddings at `queries` (time steps, `[B, S]` i64): `[B, S, D]`, unit norm.
     ///
-    /// `described` is `[B * T, F + F_id]`, from the item tower; `vectors` are the tokens' item embeddings,
-    /// `[B, T, D]`, needed where [`Self::reads_item_vectors`].
-    pub(crate) fn forward(
-        &self,
-        w: &Views,
-        tokens: &TokenTensors,
-        described: &Tensor,
-        queries: &Tensor,
-        vectors: Option<&Tensor>,
-    ) -> Tensor {
+    /// Dropout, where `w` has it, falls on the input and on what each block adds.
+    pub(crate) fn forward(&self, w: &Views, input: &UserInput<'_>, queries: &Tensor) -> Tensor {
+        let UserInput { tokens, described, vectors } = input;
         let mut v = self.input(w, tokens, described); // [B, T, H]
         let steps = Tensor::arange(tokens.n_steps, (tch::Kind::Int64, v.device()));
         let visible = steps.view([1, 1, -1]).le_tensor(&queries.unsqueeze(-1)); // [B, S, T]
@@ -243,6 +246,6 @@ impl UserTower {
             let none = Tensor::zeros([1, w[rows].size()[1]], (x.kind(), x.device()));
             x += Tensor::cat(&[none, w[table].mm(&w[rows])], 0).index_select(0, surface);
         }
-        x.view([tokens.n_users, tokens.n_steps, -1])
+        w.drop(x).view([tokens.n_users, tokens.n_steps, -1])
     }
 }

@@ -8,7 +8,6 @@
 //! loses at most the steps since the last resumable checkpoint, and readers of the bucket never see half a checkpoint.
 //! **Nothing after the cut-off and no held-out user may reach training.**
 
-mod allocator;
 mod batches;
 mod card;
 mod cli;
@@ -25,11 +24,9 @@ mod scorers;
 mod stages;
 mod store;
 mod tensorboard;
-mod threads;
 mod train;
 mod training;
 
-pub use allocator::keep_freed_pages;
 pub use cli::{Cli, Command, ConfigArgs};
 pub use config::{
     Batch, BuildItems, Config, Correction, DataFacts, Evaluation, Events, ItemSource, ItemText, Items,
@@ -41,6 +38,5 @@ pub use run::run;
 pub use run_folder::{RunFolder, Saved, State};
 pub use stages::Stages;
 pub use tensorboard::{Event, EventWriter, Scalar, Summary, read_events};
-pub use threads::wait_briefly;
 pub use train::{Outcome, train};
 pub use training::Figures;

@@ -7,9 +7,9 @@ use dayvec_runtime::{Exit, exit, logging};
 use dayvec_trainer::Cli;
 
 fn main() -> ExitCode {
-    dayvec_trainer::wait_briefly();
+    dayvec_model::wait_briefly();
     logging::init();
-    dayvec_trainer::keep_freed_pages();
+    dayvec_model::keep_freed_memory();
     match Cli::try_parse() {
         Ok(cli) => exit::report(dayvec_trainer::run(cli)),
         Err(error) => {

@@ -145,6 +145,7 @@ impl Training<'_> {
             clip_norm: optimizer.clip,
             beta1: optimizer.betas[0],
             beta2: optimizer.betas[1],
+            dropout: optimizer.dropout,
             steps: self.config.raw.run.steps,
         };
         let device = Device::cuda_if_available();

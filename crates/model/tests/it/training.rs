@@ -29,6 +29,7 @@ fn optimizer(steps: u64) -> OptimizerConfig {
         clip_norm: 1.0,
         beta1: 0.9,
         beta2: 0.98,
+        dropout: 0.1,
         steps,
     }
 }

@@ -213,6 +213,12 @@ impl Faults {
         self.positive("optimizer.clip", raw.optimizer.clip);
         self.share("optimizer.warm_up_share", raw.optimizer.warm_up_share);
         self.share("optimizer.weight_decay", raw.optimizer.weight_decay);
+        if !(0.0..1.0).contains(&raw.optimizer.dropout) {
+            self.add(
+                "optimizer.dropout",
+                format!("{} must be at least 0 and below 1", raw.optimizer.dropout),
+            );
+        }
         self.share("batch.newest_share", raw.batch.newest_share);
         for beta in raw.optimizer.betas {
             if !(0.0..1.0).contains(&beta) {

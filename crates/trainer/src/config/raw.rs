@@ -178,6 +178,8 @@ pub struct Optimizer {
     pub clip: f64,
     /// Decays of the first and second moment.
     pub betas: [f64; 2],
+    /// Share of the user tower's activations that a step zeroes.
+    pub dropout: f64,
 }
 
 /// How long, how fast, how safe.
@@ -283,7 +285,14 @@ impl Default for Negatives {
 
 impl Default for Optimizer {
     fn default() -> Self {
-        Self { learning_rate: 1e-3, warm_up_share: 0.05, weight_decay: 0.01, clip: 1.0, betas: [0.9, 0.999] }
+        Self {
+            learning_rate: 1e-3,
+            warm_up_share: 0.05,
+            weight_decay: 0.01,
+            clip: 1.0,
+            betas: [0.9, 0.999],
+            dropout: 0.1,
+        }
     }
 }
 
