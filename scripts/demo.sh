@@ -89,7 +89,7 @@ stage() { # <name> <command...>: run once, with its time and its log kept; a fin
 
 set_up() { # programs, Python, the log's wheel
   eval "$(scripts/libtorch.sh env)"
-  cargo build --workspace --bins
+  cargo build --bins -p dayvec-warm -p dayvec-trainer -p dayvec-inference -p dayvec-lookup -p dayvec-cli
   bin="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug"
   python="$(scripts/python-env.sh)"
   export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$cache/${pyyaml//==/-}"
@@ -118,7 +118,7 @@ daily() { # <day>
 
 start_lookup() {
   port="$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-  DAYVEC__LISTEN="127.0.0.1:$port" nohup "$bin/lookup" --config "$run/lookup.yaml" >"$run/logs/lookup.log" 2>&1 </dev/null &
+  DAYVEC__LISTEN="127.0.0.1:$port" DAYVEC__CACHE_DIR="$run/work/lookup-$port" nohup "$bin/lookup" --config "$run/lookup.yaml" >"$run/logs/lookup.log" 2>&1 </dev/null &
   lookup_pid=$!
 }
 
@@ -152,8 +152,9 @@ if [ "$serve" = yes ]; then
 
 The lookup runs on 127.0.0.1:$port (process $lookup_pid, log $run/logs/lookup.log). Ask it:
   $bin/dayvec get $user --lookup http://127.0.0.1:$port
-  $python scripts/demo/ask.py $run 127.0.0.1:$port $lookup_pid
-Stop it:
+  $bin/dayvec get $user --lookup http://127.0.0.1:$port --json
+  $bin/dayvec snapshots --bucket $run/bucket
+From Python, without generated code: docs/lookup-api.md. Stop it:
   kill $lookup_pid
 
 TEXT
