@@ -273,7 +273,7 @@ impl Default for ModelSizes {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { users: 64, positions_per_user: 32, newest_share: 0.5 }
+        Self { users: 128, positions_per_user: 32, newest_share: 0.5 }
     }
 }
 
@@ -299,7 +299,7 @@ impl Default for Optimizer {
 impl Default for Run {
     fn default() -> Self {
         Self {
-            steps: 3000,
+            steps: 300,
             seed: 1,
             threads: 0,
             checkpoint_steps: 1000,
