@@ -1,5 +1,10 @@
-//! The buckets of a run, one after another: the next one is fetched and the last one written while one is encoded.
+//! The buckets of a run, wave by wave: the next wave is fetched and the last one written while one is encoded.
+//!
+//! A wave is as many neighbouring buckets as make a good batch. Which they are depends on the run's input alone, so
+//! that an attempt that resumes puts the same users through the model together, and gets the same bits.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,15 +14,27 @@ use dayvec_core::{Day, Sequences};
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_snapshot::{Manifest, Publisher, read_users_part};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Checkpoint;
-use crate::encode::{Today, Yesterday, encode_bucket};
+use crate::encode::{Today, Yesterday, encode_buckets};
 use crate::progress::Progress;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
+
+/// Users of a wave, about: enough for batches of like length, few enough for memory (some 20 KB each at M = 256,
+/// and three waves are under way).
+const WAVE_USERS: u64 = 65_536;
+/// Buckets that are fetched or written at once.
+const AT_ONCE: usize = 8;
+
+/// Neighbouring buckets, for a number of users that is a bound of what the run will find.
+pub(crate) fn waves(n_buckets: u32, n_users: u64) -> Vec<Range<u32>> {
+    let n_each = (WAVE_USERS * u64::from(n_buckets) / n_users.max(1)).clamp(1, u64::from(n_buckets)) as u32;
+    (0..n_buckets).step_by(n_each as usize).map(|first| first..n_buckets.min(first + n_each)).collect()
+}
 
 /// What reading and writing a bucket needs.
 #[derive(Clone)]
@@ -35,6 +52,18 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    async fn fetch_wave(self, wave: Range<u32>) -> anyhow::Result<Vec<Yesterday>> {
+        let mut fetched = Vec::with_capacity(wave.len());
+        for chunk in wave.collect::<Vec<_>>().chunks(AT_ONCE) {
+            let tasks: Vec<_> =
+                chunk.iter().map(|&bucket| tokio::spawn(self.clone().fetch(bucket))).collect();
+            for (task, bucket) in tasks.into_iter().zip(chunk) {
+                fetched.push(task.await?.with_context(|| format!("fetch bucket {bucket}"))?);
+            }
+        }
+        Ok(fetched)
+    }
+
     async fn fetch(self, bucket: u32) -> anyhow::Result<Yesterday> {
         let state = match &self.from {
             Some(from) => Some(self.states.read(from, bucket, &self.scratch).await?),
@@ -47,6 +76,27 @@ impl Places {
         Ok(Yesterday { state, rows })
     }
 
+    /// Write some buckets; gives their statistics as they come.
+    async fn write_wave(self, wave: Vec<(u32, Today)>) -> anyhow::Result<Vec<(u32, Statistics)>> {
+        let mut written = Vec::with_capacity(wave.len());
+        let mut waiting = wave.into_iter();
+        let mut tasks = JoinSet::new();
+        loop {
+            for (bucket, today) in waiting.by_ref().take(AT_ONCE - tasks.len()) {
+                let places = self.clone();
+                tasks.spawn(async move {
+                    let statistics = today.statistics.clone();
+                    places.write(bucket, today).await.with_context(|| format!("write bucket {bucket}"))?;
+                    anyhow::Ok((bucket, statistics))
+                });
+            }
+            match tasks.join_next().await {
+                Some(task) => written.push(task??),
+                None => return Ok(written),
+            }
+        }
+    }
+
     /// The state first: a done marker says that both are there.
     async fn write(self, bucket: u32, today: Today) -> anyhow::Result<()> {
         let Today { state, rows, statistics } = today;
@@ -56,7 +106,7 @@ impl Places {
     }
 }
 
-/// One pass over the buckets that are not done.
+/// One pass over the waves that are not done.
 pub(crate) struct Pass<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) checkpoint: &'a Checkpoint,
@@ -65,51 +115,72 @@ pub(crate) struct Pass<'a> {
     pub(crate) events: &'a Sequences,
     /// Rows of `events` by bucket.
     pub(crate) users: &'a [Vec<usize>],
+    /// Buckets that are done; a wave with some of them is encoded again as a whole, and written where it is not done.
+    pub(crate) done: &'a BTreeSet<u32>,
     pub(crate) shutdown: &'a CancellationToken,
 }
 
+type Writing = JoinHandle<anyhow::Result<Vec<(u32, Statistics)>>>;
+
 impl Pass<'_> {
-    /// Do the buckets of `todo`, in order, telling `progress`.
-    pub(crate) fn run(&self, todo: &[u32], progress: &mut Progress) -> anyhow::Result<()> {
-        let fetch = |bucket: u32| self.runtime.spawn(self.places.clone().fetch(bucket));
-        let mut fetching = todo.first().map(|&bucket| fetch(bucket));
+    /// Do the waves, in order, telling `progress`.
+    pub(crate) fn run(&self, waves: Vec<Range<u32>>, progress: &mut Progress) -> anyhow::Result<()> {
+        let is_done = |wave: &Range<u32>| wave.clone().all(|bucket| self.done.contains(&bucket));
+        let mut todo = waves.into_iter().filter(|wave| !is_done(wave));
+        let fetch =
+            |wave: Range<u32>| (wave.clone(), self.runtime.spawn(self.places.clone().fetch_wave(wave)));
+        let mut fetching = todo.next().map(fetch);
         let mut writing: Option<Writing> = None;
-        for (place, &bucket) in todo.iter().enumerate() {
-            let Some(fetched) = fetching.take() else { break };
+        while let Some((wave, fetched)) = fetching.take() {
             if self.shutdown.is_cancelled() {
                 fetched.abort();
                 break;
             }
-            let yesterday =
-                self.runtime.block_on(fetched)?.with_context(|| format!("fetch bucket {bucket}"))?;
-            fetching = todo.get(place + 1).map(|&next| fetch(next));
-            let events = self.events.select(&self.users[bucket as usize]);
-            let today = encode_bucket(self.checkpoint, self.day, yesterday, events)
-                .with_context(|| format!("encode bucket {bucket}"))?;
+            let yesterday = self.runtime.block_on(fetched)??;
+            fetching = todo.next().map(fetch);
+            let today = self.encode(&wave, yesterday)?;
             self.finish(writing.take(), progress)?;
-            let statistics = today.statistics.clone();
-            let task = self.runtime.spawn(self.places.clone().write(bucket, today));
-            writing = Some(Writing { bucket, statistics, task });
+            let undone: Vec<(u32, Today)> =
+                wave.zip(today).filter(|(bucket, _)| !self.done.contains(bucket)).collect();
+            writing = Some(self.runtime.spawn(self.places.clone().write_wave(undone)));
         }
         self.finish(writing, progress)?;
         if self.shutdown.is_cancelled() {
-            let error = anyhow!("stopped by a signal between two buckets; run again to go on from there");
+            let error = anyhow!("stopped by a signal; run again to go on from there");
             return Err(error).or_exit(Exit::LostRace);
         }
         Ok(())
     }
 
+    fn encode(&self, wave: &Range<u32>, yesterday: Vec<Yesterday>) -> anyhow::Result<Vec<Today>> {
+        let events = wave.clone().map(|bucket| self.events.select(&self.users[bucket as usize]));
+        encode_buckets(self.checkpoint, self.day, yesterday.into_iter().zip(events).collect())
+            .with_context(|| format!("encode buckets {wave:?}"))
+    }
+
     fn finish(&self, writing: Option<Writing>, progress: &mut Progress) -> anyhow::Result<()> {
-        let Some(Writing { bucket, statistics, task }) = writing else { return Ok(()) };
-        self.runtime.block_on(task)?.with_context(|| format!("write bucket {bucket}"))?;
-        progress.done(bucket, &statistics, false);
+        let Some(writing) = writing else { return Ok(()) };
+        for (bucket, statistics) in self.runtime.block_on(writing)?? {
+            progress.done(bucket, &statistics, false);
+        }
         Ok(())
     }
 }
 
-/// A bucket on its way out.
-struct Writing {
-    bucket: u32,
-    statistics: Statistics,
-    task: JoinHandle<anyhow::Result<()>>,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(n_buckets: u32, n_users: u64, expected: &[Range<u32>]) {
+        assert_eq!(waves(n_buckets, n_users), expected);
+    }
+
+    #[test]
+    fn waves_cover_every_bucket_once() {
+        check(4, 0, &[0..4]);
+        check(4, 100, &[0..4]);
+        check(4, 2 * WAVE_USERS, &[0..2, 2..4]);
+        check(5, 2 * WAVE_USERS, &[0..2, 2..4, 4..5]);
+        check(3, 1_000 * WAVE_USERS, &[0..1, 1..2, 2..3]);
+    }
 }

@@ -1,5 +1,7 @@
 //! The end of a run: gates, manifest, announcement.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_snapshot::{
@@ -39,18 +41,36 @@ pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Resu
     Ok(if is_announced { Earlier::Announced(manifest) } else { Earlier::Written(manifest) })
 }
 
-/// Judge the parts, and write the manifest with the verdicts.
-pub(crate) async fn write_manifest(
-    bucket: &Bucket,
-    publisher: &Publisher,
-    users_before: Option<u64>,
-    limits: &Limits,
-) -> anyhow::Result<Manifest> {
-    let done = publisher.done_buckets().await.or_store_exit()?;
-    let statistics = sum(done.values())?;
-    let rank = sampled_rank(bucket, done.values()).await?;
-    let gates: Vec<Gate> = judge(&statistics, users_before, rank, limits);
-    publisher.publish(gates, &statistics).await.or_store_exit().context("write the manifest")
+/// What a run has made, before it is judged.
+pub(crate) struct Made {
+    parts: BTreeMap<u32, Part>,
+    /// The parts' statistics, added up.
+    pub(crate) statistics: Statistics,
+}
+
+impl Made {
+    /// Read the done markers.
+    pub(crate) async fn of(publisher: &Publisher) -> anyhow::Result<Self> {
+        let parts = publisher.done_buckets().await.or_store_exit()?;
+        let mut statistics = Statistics::default();
+        for part in parts.values() {
+            statistics.add(&of_part(part)?);
+        }
+        Ok(Self { parts, statistics })
+    }
+
+    /// Judge the parts, and write the manifest with the verdicts.
+    pub(crate) async fn write_manifest(
+        &self,
+        bucket: &Bucket,
+        publisher: &Publisher,
+        users_before: Option<u64>,
+        limits: &Limits,
+    ) -> anyhow::Result<Manifest> {
+        let rank = sampled_rank(bucket, self.parts.values()).await?;
+        let gates: Vec<Gate> = judge(&self.statistics, users_before, rank, limits);
+        publisher.publish(gates, &self.statistics).await.or_store_exit().context("write the manifest")
+    }
 }
 
 /// Announce what passed its gates, or what is forced.
@@ -68,15 +88,6 @@ pub(crate) async fn announce(
         .or_store_exit()
         .context("announce the snapshot")?;
     Ok(Outcome::Announced)
-}
-
-/// The statistics of parts, added up.
-fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> anyhow::Result<Statistics> {
-    let mut all = Statistics::default();
-    for part in parts {
-        all.add(&of_part(part)?);
-    }
-    Ok(all)
 }
 
 /// The statistics that a part was written with.

@@ -10,9 +10,9 @@ use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::buckets::{Pass, Places};
+use crate::buckets::{Pass, Places, waves};
 use crate::checkpoint::Checkpoint;
-use crate::commit::{self, Earlier};
+use crate::commit::{self, Earlier, Made};
 use crate::config::{Config, ModelChoice};
 use crate::events::{self, Events, Reading};
 use crate::plan::{Plan, state_id};
@@ -166,7 +166,8 @@ impl Run<'_> {
         for (&bucket, part) in &done {
             progress.done(bucket, &commit::of_part(part)?, true);
         }
-        let todo: Vec<u32> = (0..n_buckets).filter(|bucket| !done.contains_key(bucket)).collect();
+        let users_at_most =
+            plan.from.as_ref().map_or(0, |from| from.users) + events.sequences.n_users() as u64;
         let pass = Pass {
             runtime: self.runtime,
             checkpoint,
@@ -175,24 +176,26 @@ impl Run<'_> {
                 bucket: bucket.clone(),
                 states: states.clone(),
                 publisher: publisher.clone(),
-                from: plan.from.clone(),
+                from: plan.from.as_ref().map(|from| from.state.clone()),
                 carry: plan.carry.clone().map(Arc::new),
                 to: to.clone(),
                 scratch: Arc::from(self.scratch),
             },
             events: &events.sequences,
             users: &events::partition(&events.sequences, n_buckets),
+            done: &done.keys().copied().collect(),
             shutdown: self.shutdown,
         };
-        pass.run(&todo, &mut progress)?;
+        pass.run(waves(n_buckets, users_at_most), &mut progress)?;
         drop(progress);
         stages.end("encode_users");
         self.write_items(checkpoint, &publisher)?;
         stages.end("encode_items");
         self.runtime.block_on(async {
-            states.mark_whole(to).await?;
+            let made = Made::of(&publisher).await?;
+            states.mark_whole(to, made.statistics.users + made.statistics.without_embedding).await?;
             let limits = &self.config.gates;
-            let manifest = commit::write_manifest(bucket, &publisher, plan.users_before, limits).await?;
+            let manifest = made.write_manifest(bucket, &publisher, plan.users_before, limits).await?;
             let outcome = commit::announce(&publisher, &manifest, self.request.force).await?;
             Ok((outcome, manifest, done.len() as u32))
         })
@@ -222,7 +225,7 @@ impl Run<'_> {
             day: self.request.day,
             outcome,
             start: plan.start(),
-            start_day: plan.from.map(|state| state.day),
+            start_day: plan.from.map(|from| from.state.day),
             model_id: manifest.model_id.clone(),
             users: manifest.totals.users,
             encoded: statistics.encoded,

@@ -1,8 +1,8 @@
-//! One bucket of users: yesterday's sequences and rows, and today's events, become today's sequences and rows.
+//! Buckets of users: yesterday's sequences and rows, and today's events, become today's sequences and rows.
 //! Nothing is read or written here, and no clock is asked.
 
 use anyhow::Context as _;
-use dayvec_core::{Day, EmbeddingBlock, IdInterner, Sequences};
+use dayvec_core::{Actions, Day, EmbeddingBlock, IdInterner, Sequences};
 use dayvec_sequences::{Keep, state};
 
 use crate::checkpoint::Checkpoint;
@@ -27,61 +27,97 @@ pub(crate) struct Today {
     pub(crate) statistics: Statistics,
 }
 
-/// Merge, encode the users that changed, carry the others.
+/// Merge events into some buckets, encode the users that changed, carry the others.
 ///
-/// A user whose newest actions are all on unknown items keeps the row that it has.
-pub(crate) fn encode_bucket(
+/// All buckets go through the model together, so that users of like length meet in one batch; the same buckets give
+/// the same bits. A user whose newest actions are all on unknown items keeps the row that it has.
+pub(crate) fn encode_buckets(
     checkpoint: &Checkpoint,
     day: Day,
-    yesterday: Yesterday,
-    events: Sequences,
-) -> anyhow::Result<Today> {
+    buckets: Vec<(Yesterday, Sequences)>,
+) -> anyhow::Result<Vec<Today>> {
     let spec = checkpoint.model.spec();
-    let (state, changed) = match &yesterday.state {
-        Some(before) => {
-            state::merge(before, &events, Keep { newest: Some(spec.max_len), look_back_days: None })
-        }
-        None => {
-            let n_users = events.n_users();
-            (events, vec![true; n_users])
-        }
-    };
-    let (input, unknown_item_actions) = state.resolve(&checkpoint.items.ids, &spec.surfaces);
-    let last = Last::new(yesterday.rows);
-    let last_row: Vec<Option<usize>> = input.users.iter().map(|id| last.find(id)).collect();
-    let to_encode: Vec<usize> = (0..input.n_users())
-        .filter(|&user| !input.range(user).is_empty() && (changed[user] || last_row[user].is_none()))
-        .collect();
-    let encoded = checkpoint.model.encode_users(&input, &to_encode).context("encode users")?;
-
-    let mut statistics = Statistics {
-        active: changed.iter().filter(|&&changed| changed).count() as u64,
-        actions: state.n_actions() as u64,
-        unknown_item_actions: unknown_item_actions as u64,
-        ..Statistics::default()
-    };
-    let mut rows = EmbeddingBlock::new(spec.dim);
-    let mut fresh = to_encode.iter().zip(encoded.chunks_exact(spec.dim)).peekable();
-    for user in 0..input.n_users() {
-        let before = last_row[user].map(|row_idx| (&last.rows, row_idx));
-        if let Some((_, new)) = fresh.next_if(|&(&encoded_user, _)| encoded_user == user) {
-            let newest = input.actions.timestamp[input.range(user).start];
-            rows.push(input.users.get(user), new, newest, day.end_s());
-            statistics.encoded += 1;
-            statistics.active_encoded += u64::from(changed[user]);
-            if let Some((last, row_idx)) = before {
-                statistics.compare(new, last.embedding(row_idx));
-            }
-        } else if let Some((last, row_idx)) = before {
-            let (last_action_at, computed_at) = (last.last_action_at[row_idx], last.computed_at[row_idx]);
-            rows.push(input.users.get(user), last.embedding(row_idx), last_action_at, computed_at);
-            statistics.carried += 1;
-        } else {
-            statistics.without_embedding += 1;
-        }
+    let merged: Vec<Merged> =
+        buckets.into_iter().map(|(yesterday, events)| Merged::new(checkpoint, yesterday, events)).collect();
+    let to_encode = join(merged.iter().map(|bucket| bucket.input.select(&bucket.to_encode)));
+    let users: Vec<usize> = (0..to_encode.n_users()).collect();
+    let encoded = checkpoint.model.encode_users(&to_encode, &users).context("encode users")?;
+    let mut rest = &encoded[..];
+    let mut finished = Vec::with_capacity(merged.len());
+    for bucket in merged {
+        let (values, others) = rest.split_at(bucket.to_encode.len() * spec.dim);
+        finished.push(bucket.finish(values, spec.dim, day));
+        rest = others;
     }
-    statistics.look_at(&rows);
-    Ok(Today { state, rows, statistics })
+    Ok(finished)
+}
+
+/// A bucket before its users are encoded.
+struct Merged {
+    state: Sequences,
+    /// The state in the model's words.
+    input: Sequences,
+    unknown_item_actions: usize,
+    /// Whether a user has an action that yesterday lacked.
+    changed: Vec<bool>,
+    last: Last,
+    /// Users to encode, ascending.
+    to_encode: Vec<usize>,
+}
+
+impl Merged {
+    fn new(checkpoint: &Checkpoint, yesterday: Yesterday, events: Sequences) -> Self {
+        let spec = checkpoint.model.spec();
+        let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
+        let (state, changed) = match &yesterday.state {
+            Some(before) => state::merge(before, &events, keep),
+            None => {
+                let n_users = events.n_users();
+                (events, vec![true; n_users])
+            }
+        };
+        let (input, unknown_item_actions) = state.resolve(&checkpoint.items.ids, &spec.surfaces);
+        let last = Last::new(yesterday.rows);
+        let to_encode = (0..input.n_users())
+            .filter(|&user| !input.range(user).is_empty())
+            .filter(|&user| changed[user] || last.find(input.users.get(user)).is_none())
+            .collect();
+        Self { state, input, unknown_item_actions, changed, last, to_encode }
+    }
+
+    /// Put the encoded rows, `[to_encode, dim]`, among the carried ones.
+    fn finish(self, encoded: &[f32], dim: usize, day: Day) -> Today {
+        let Self { state, input, last, changed, .. } = self;
+        let mut statistics = Statistics {
+            active: changed.iter().filter(|&&changed| changed).count() as u64,
+            actions: state.n_actions() as u64,
+            unknown_item_actions: self.unknown_item_actions as u64,
+            ..Statistics::default()
+        };
+        let mut rows = EmbeddingBlock::new(dim);
+        let mut fresh = self.to_encode.iter().zip(encoded.chunks_exact(dim)).peekable();
+        for (user, id) in input.users.iter().enumerate() {
+            let before = last.find(id);
+            if let Some((_, new)) = fresh.next_if(|&(&encoded_user, _)| encoded_user == user) {
+                let newest = input.actions.timestamp[input.range(user).start];
+                rows.push(id, new, newest, day.end_s());
+                statistics.encoded += 1;
+                statistics.active_encoded += u64::from(changed[user]);
+                if let Some(row_idx) = before {
+                    statistics.compare(new, last.rows.embedding(row_idx));
+                }
+            } else if let Some(row_idx) = before {
+                let (last_action_at, computed_at) =
+                    (last.rows.last_action_at[row_idx], last.rows.computed_at[row_idx]);
+                rows.push(id, last.rows.embedding(row_idx), last_action_at, computed_at);
+                statistics.carried += 1;
+            } else {
+                statistics.without_embedding += 1;
+            }
+        }
+        statistics.look_at(&rows);
+        Today { state, rows, statistics }
+    }
 }
 
 /// The last snapshot's rows of a bucket, found by id.
@@ -98,5 +134,72 @@ impl Last {
 
     fn find(&self, id: &str) -> Option<usize> {
         self.by_id.find(id).map(|row| row as usize)
+    }
+}
+
+/// Sequences of different users, in the same model's words, one after another. A column that some have and some have
+/// not is filled with "unknown".
+fn join(parts: impl Iterator<Item = Sequences>) -> Sequences {
+    let mut all = Sequences { offsets: vec![0], ..Sequences::default() };
+    for part in parts {
+        let (first, last) = (all.n_actions(), all.n_actions() + part.n_actions());
+        part.users.iter().for_each(|id| all.users.push(id));
+        all.offsets.extend(part.offsets.iter().skip(1).map(|end| first + end));
+        let Actions { item, action_type, surface, duration_s, timestamp, positive, event_key } = part.actions;
+        let actions = &mut all.actions;
+        actions.item.extend(item);
+        actions.action_type.extend(action_type);
+        actions.timestamp.extend(timestamp);
+        actions.positive.extend(positive);
+        actions.event_key.extend(event_key);
+        append_optional(&mut actions.surface, &surface, 0, first..last);
+        append_optional(&mut actions.duration_s, &duration_s, f32::NAN, first..last);
+        (all.items, all.surfaces) = (part.items, part.surfaces);
+    }
+    all
+}
+
+/// Append to a column that may be empty for all rows so far, rows that may have no such column.
+fn append_optional<T: Copy>(column: &mut Vec<T>, more: &[T], unknown: T, rows: core::ops::Range<usize>) {
+    if column.is_empty() && more.is_empty() {
+        return;
+    }
+    column.resize(rows.start, unknown);
+    column.extend_from_slice(more);
+    column.resize(rows.end, unknown);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str, timestamps: &[i64], surface: Option<u16>) -> Sequences {
+        let n = timestamps.len();
+        Sequences {
+            users: [id].into_iter().collect(),
+            offsets: vec![0, n],
+            actions: Actions {
+                item: vec![0; n],
+                action_type: vec![0; n],
+                surface: surface.map_or(Vec::new(), |surface| vec![surface; n]),
+                timestamp: timestamps.to_vec(),
+                positive: vec![true; n],
+                event_key: vec![0; n],
+                ..Actions::default()
+            },
+            ..Sequences::default()
+        }
+    }
+
+    #[test]
+    fn joined_sequences_keep_their_users_and_fill_columns() {
+        let parts =
+            [user("a", &[3, 2], None), user("b", &[], None), user("c", &[9], Some(4)), user("d", &[1], None)];
+        let all = join(parts.into_iter());
+        assert_eq!(all.users.iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+        assert_eq!(all.offsets, [0, 2, 2, 3, 4]);
+        assert_eq!(all.actions.timestamp, [3, 2, 9, 1]);
+        assert_eq!(all.actions.surface, [0, 0, 4, 0]);
+        assert!(all.actions.duration_s.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use crate::Request;
 use crate::config::Config;
 use crate::events::Span;
 use crate::report::Start;
-use crate::state_store::{StateId, StateStore};
+use crate::state_store::{StateId, StateStore, WholeState};
 use crate::store_exit::OrStoreExit as _;
 
 /// How many announcements back a snapshot by the same model is looked for: a month of daily runs of another model.
@@ -23,7 +23,7 @@ const ANNOUNCEMENTS_BACK: usize = 31;
 /// Where a run starts from.
 pub(crate) struct Plan {
     /// The state before; `None` for the whole log.
-    pub(crate) from: Option<StateId>,
+    pub(crate) from: Option<WholeState>,
     /// The snapshot that the same model made of it; `None` when everybody is to be encoded.
     pub(crate) carry: Option<Manifest>,
     /// Users in the last snapshot of an earlier day, by whatever model.
@@ -56,8 +56,11 @@ impl Plan {
         if !request.full {
             for manifest in earlier {
                 let state = StateId { day: manifest.day, id: manifest.input_digest.clone() };
-                if is_ours(&manifest, spec, config) && states.is_whole(&state).await? {
-                    (from, carry) = (Some(state), Some(manifest));
+                if !is_ours(&manifest, spec, config) {
+                    continue;
+                }
+                if let Some(whole) = states.find(&state).await? {
+                    (from, carry) = (Some(whole), Some(manifest));
                     break;
                 }
             }
@@ -66,7 +69,7 @@ impl Plan {
             }
         }
         let late_days = i32::try_from(config.late_days).unwrap_or(i32::MAX);
-        let first = from.as_ref().map(|state| state.day.plus(1 - late_days));
+        let first = from.as_ref().map(|whole| whole.state.day.plus(1 - late_days));
         Ok(Self { from, carry, users_before, span: Span { from: first, to: request.day } })
     }
 }
@@ -100,8 +103,10 @@ async fn earlier_snapshots(bucket: &Bucket, request: &Request) -> anyhow::Result
 }
 
 /// What a state is made of, as its id.
-pub(crate) fn state_id(from: Option<&StateId>, events_digest: &str, day: Day) -> StateId {
-    let start =
-        from.map_or_else(|| "the whole log".to_owned(), |state| format!("{} {}", state.day, state.id));
+pub(crate) fn state_id(from: Option<&WholeState>, events_digest: &str, day: Day) -> StateId {
+    let start = match from.map(|whole| &whole.state) {
+        Some(state) => format!("{} {}", state.day, state.id),
+        None => "the whole log".to_owned(),
+    };
     StateId { day, id: crate::state_store::digest(format!("{start}\n{events_digest}").as_bytes()) }
 }

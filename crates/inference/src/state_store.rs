@@ -20,11 +20,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::store_exit::OrStoreExit as _;
 
-/// A whole state: the day whose events it ends with, and what went in.
+/// A state: the day whose events it ends with, and what went in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StateId {
     pub(crate) day: Day,
     pub(crate) id: String,
+}
+
+/// A state of which every bucket is there.
+#[derive(Debug, Clone)]
+pub(crate) struct WholeState {
+    pub(crate) state: StateId,
+    /// Users with a sequence.
+    pub(crate) users: u64,
 }
 
 /// States of one key.
@@ -37,8 +45,9 @@ pub(crate) struct StateStore {
 
 /// What a mark says.
 #[derive(Serialize, Deserialize)]
-struct Whole {
+struct Mark {
     id: String,
+    users: u64,
 }
 
 impl StateStore {
@@ -65,29 +74,30 @@ impl StateStore {
         Ok(marks)
     }
 
-    async fn read_mark(&self, key: &str) -> anyhow::Result<String> {
+    async fn read_mark(&self, day: Day, key: &str) -> anyhow::Result<WholeState> {
         let bytes = self.bucket.get(key).await.or_store_exit()?;
-        let whole: Whole =
-            serde_json::from_slice(&bytes).or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
-        Ok(whole.id)
+        let mark: Result<Mark, _> = serde_json::from_slice(&bytes);
+        let Mark { id, users } = mark.or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
+        Ok(WholeState { state: StateId { day, id }, users })
     }
 
     /// The newest whole state of a day before `day`; of two of one day, the one that became whole last.
-    pub(crate) async fn newest_before(&self, day: Day) -> anyhow::Result<Option<StateId>> {
+    pub(crate) async fn newest_before(&self, day: Day) -> anyhow::Result<Option<WholeState>> {
         match self.marks(None).await?.into_iter().rfind(|(of, _)| *of < day) {
-            Some((day, key)) => Ok(Some(StateId { day, id: self.read_mark(&key).await? })),
+            Some((day, key)) => Ok(Some(self.read_mark(day, &key).await?)),
             None => Ok(None),
         }
     }
 
-    /// Whether every bucket of a state is there.
-    pub(crate) async fn is_whole(&self, state: &StateId) -> anyhow::Result<bool> {
-        for (_, key) in self.marks(Some(state.day)).await? {
-            if self.read_mark(&key).await? == state.id {
-                return Ok(true);
+    /// The state of this name, if every bucket of it is there.
+    pub(crate) async fn find(&self, state: &StateId) -> anyhow::Result<Option<WholeState>> {
+        for (day, key) in self.marks(Some(state.day)).await? {
+            let whole = self.read_mark(day, &key).await?;
+            if whole.state == *state {
+                return Ok(Some(whole));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Read one bucket of a whole state.
@@ -134,11 +144,11 @@ impl StateStore {
     }
 
     /// Say that every bucket of a state is there.
-    pub(crate) async fn mark_whole(&self, state: &StateId) -> anyhow::Result<()> {
-        if self.is_whole(state).await? {
+    pub(crate) async fn mark_whole(&self, state: &StateId, users: u64) -> anyhow::Result<()> {
+        if self.find(state).await?.is_some() {
             return Ok(());
         }
-        let bytes = serde_json::to_vec(&Whole { id: state.id.clone() })?;
+        let bytes = serde_json::to_vec(&Mark { id: state.id.clone(), users })?;
         for number in self.marks(Some(state.day)).await?.len().. {
             let key = format!("{}whole/day={}/{number:04}.json", self.root, state.day);
             match self.bucket.put_new(&key, bytes.clone().into()).await.or_store_exit()? {

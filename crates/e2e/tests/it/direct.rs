@@ -41,8 +41,8 @@ impl Direct {
         builder.finish(keep).unwrap().0
     }
 
-    /// Embeddings as of the end of `day` of the users that `wanted` names, by id. Users of one bucket go through the
-    /// model in one call, as in a run: the same batches, so the same bits.
+    /// Embeddings as of the end of `day` of the users that `wanted` names, by id. They go through the model in one call,
+    /// bucket after bucket, as in a run: the same batches, so the same bits.
     pub(crate) fn encode(
         &self,
         day: Day,
@@ -51,21 +51,17 @@ impl Direct {
     ) -> BTreeMap<String, Vec<f32>> {
         let spec = self.model.spec();
         let (sequences, _) = self.sequences(0, day).resolve(&self.items.ids, &spec.surfaces);
-        let mut encoded = BTreeMap::new();
-        for bucket in 0..n_buckets {
-            let rows: Vec<usize> = (0..sequences.n_users())
-                .filter(|&user| bucket_of(sequences.users.get(user), n_buckets) == bucket)
-                .collect();
-            let sequences = sequences.select(&rows);
-            let users: Vec<usize> = (0..sequences.n_users())
-                .filter(|&user| wanted(sequences.users.get(user)) && !sequences.range(user).is_empty())
-                .collect();
-            let values = self.model.encode_users(&sequences, &users).unwrap();
-            for (user, values) in users.into_iter().zip(values.chunks_exact(spec.dim)) {
-                encoded.insert(sequences.users.get(user).to_owned(), values.to_vec());
-            }
-        }
-        encoded
+        let id = |user: usize| sequences.users.get(user);
+        let mut users: Vec<usize> = (0..sequences.n_users())
+            .filter(|&user| wanted(id(user)) && !sequences.range(user).is_empty())
+            .collect();
+        users.sort_by_key(|&user| bucket_of(id(user), n_buckets));
+        let values = self.model.encode_users(&sequences, &users).unwrap();
+        users
+            .iter()
+            .zip(values.chunks_exact(spec.dim))
+            .map(|(&user, row)| (id(user).to_owned(), row.to_vec()))
+            .collect()
     }
 }
 

@@ -203,16 +203,9 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
         report
     }
 
-    /// A program as it is built, with this world's settings; add the arguments.
-    pub(crate) fn program(&self, name: &str) -> Command {
-        let here = std::env::current_exe().unwrap();
-        let program = here.ancestors().nth(2).unwrap().join(name);
-        assert!(
-            program.exists(),
-            "{} is not built: run scripts/test.sh, or `cargo build --workspace` before this test",
-            program.display()
-        );
-        let mut command = Command::new(program);
+    /// A program, to be run in this world's folder; add the arguments.
+    pub(crate) fn program(&self, path: &str) -> Command {
+        let mut command = Command::new(path);
         command.env("RUST_LOG", "warn").current_dir(self.folder.path());
         command
     }
@@ -221,6 +214,11 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
     pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
         let entries = self.runtime.block_on(self.bucket.list(prefix)).unwrap();
         entries.into_iter().map(|entry| entry.key).collect()
+    }
+
+    /// Whether there is an object.
+    pub(crate) fn exists(&self, key: &str) -> bool {
+        self.runtime.block_on(self.bucket.exists(key)).unwrap()
     }
 
     /// The snapshot that readers see.

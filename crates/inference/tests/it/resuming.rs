@@ -67,9 +67,10 @@ fn a_run_cut_off_after_any_write_is_finished_by_the_next() {
         let report = shop.run(1).unwrap();
         assert_eq!(report.outcome, Outcome::Announced, "{n_kept} writes kept");
         assert_eq!(shop.rows(), expected, "{n_kept} writes kept");
-        // A part whose marker was lost stays, unnamed, beside the one that was written instead.
+        // A part whose marker was lost stays, unnamed, beside the one that was written instead; buckets are written
+        // four at a time.
         let n_unnamed = files(&root).len() - before.len() - written.len();
-        assert!(n_unnamed <= 1, "{n_kept} writes kept, {n_unnamed} files too many");
+        assert!(n_unnamed <= 4, "{n_kept} writes kept, {n_unnamed} files too many");
     }
 }
 
