@@ -28,12 +28,11 @@ impl HistoryResidual {
         }
     }
 
-    /// Add the bag to `head`, `[B, S, D]`; `visible` is `[B, S, T]` bool, `vectors` are the item embeddings of the
-    /// tokens, `[B, T, D]`. The result has unit norm.
-    pub(crate) fn add(
+    /// What is added to the head's unit vectors, `[B, S, D]`; `visible` is `[B, S, T]` bool, `vectors` are the item
+    /// embeddings of the tokens, `[B, T, D]`.
+    pub(crate) fn forward(
         &self,
         w: &Views,
-        head: &Tensor,
         tokens: &TokenTensors,
         visible: &Tensor,
         vectors: &Tensor,
@@ -44,7 +43,6 @@ impl HistoryResidual {
         let age_days = (tokens.since_latest.to_kind(Kind::Float) / SECONDS_PER_DAY as f64).view([b, 1, t]);
         let log_weight = by_type - w[self.log_rate].exp() * age_days; // [B, 1, T]
         let log_weight = log_weight.where_scalarother(visible, f64::NEG_INFINITY); // [B, S, T]
-        let bag = normalise(&log_weight.softmax(-1, Kind::Float).bmm(vectors)); // [B, S, D]
-        normalise(&(head + &w[self.gate] * bag))
+        normalise(&log_weight.softmax(-1, Kind::Float).bmm(vectors)) * &w[self.gate] // [B, S, D]
     }
 }

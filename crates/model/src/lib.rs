@@ -40,7 +40,6 @@ pub use checkpoint::{load_spec, save_spec};
 pub use error::ModelError;
 pub use fit::{Fit, StepStats};
 pub use model::Model;
-pub use objective::{Labels, PairSampler, objective_sampler};
 pub use optimizer::OptimizerConfig;
 pub use sampler::{NegativeConfig, PositiveCorrection, Sampler, SamplerConfig, TrainBatch};
 pub use sizes::{Sizes, preset};

@@ -51,7 +51,7 @@ fn check_spec(spec: &ModelSpec) -> Result<(), ModelError> {
             return fault(format!("{name} is 0"));
         }
     }
-    if spec.hidden_dim % spec.n_heads != 0 {
+    if !spec.hidden_dim.is_multiple_of(spec.n_heads) {
         return fault(format!("n_heads {} does not divide hidden_dim {}", spec.n_heads, spec.hidden_dim));
     }
     if let [fault, ..] = &spec.events.faults()[..] {

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::ModelError;
-use crate::objective::{Labels, PairSampler, WindowRef, objective_sampler};
+use crate::objective::{Labels, PairSampler, Timeline, objective_sampler};
 use crate::tokens::{TokenGroup, Window, group_by_length};
 
 /// Tokens of a group in training, padding included.
@@ -141,9 +141,8 @@ impl Sampler {
         let (mut users, mut ends, mut end_places) = (Vec::new(), Vec::new(), Vec::new());
         for user in 0..sequences.n_users() {
             let first = end_places.len();
-            end_places.extend(
-                sequences.range(user).filter(|&at| objective.can_end_at(&sequences, &labels, user, at)),
-            );
+            let timeline = Timeline { sequences: &sequences, labels: &labels, user };
+            end_places.extend(sequences.range(user).filter(|&at| objective.can_end_at(timeline, at)));
             if end_places.len() > first {
                 users.push(user);
                 ends.push(first..end_places.len());
@@ -196,8 +195,8 @@ impl Sampler {
             let newest = rng.random_bool(self.config.newest_share);
             let end = if newest { ends[0] } else { ends[rng.random_range(0..ends.len())] };
             let window = Window::ending_at(&self.sequences, &self.spec, user, end);
-            let pairs =
-                self.objective.pairs(&self.sequences, &self.labels, user, &WindowRef(&window), &mut rng);
+            let timeline = Timeline { sequences: &self.sequences, labels: &self.labels, user };
+            let pairs = self.objective.pairs(timeline, &window, &mut rng);
             if !pairs.is_empty() {
                 windows.push(window);
                 window_pairs.push(pairs);

@@ -224,7 +224,9 @@ impl UserTower {
         let inner = self.head_in.forward(w, &self.head_norm.forward(w, &v)).gelu("none"); // [B, S, 4 H]
         let head = normalise(&self.head_out.forward(w, &inner)); // [B, S, D]
         match (&self.history, vectors) {
-            (Some(history), Some(vectors)) => history.add(w, &head, tokens, &visible, vectors),
+            (Some(history), Some(vectors)) => {
+                normalise(&(head + history.forward(w, tokens, &visible, vectors)))
+            }
             _ => head,
         }
     }

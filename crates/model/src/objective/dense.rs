@@ -1,10 +1,11 @@
 //! Dense all action: random positions, each with one random positive of the K days after its own action.
 
-use dayvec_core::{SECONDS_PER_DAY, Sequences};
+use dayvec_core::SECONDS_PER_DAY;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::{Labels, Pair, PairSampler, WindowRef};
+use super::{Pair, PairSampler, Timeline};
+use crate::tokens::Window;
 
 #[derive(Debug)]
 pub(super) struct DenseAllAction {
@@ -17,35 +18,20 @@ impl DenseAllAction {
         Self { window_s: i64::from(window_days) * SECONDS_PER_DAY, positions }
     }
 
-    fn labels_after<'a>(
-        &self,
-        sequences: &Sequences,
-        labels: &'a Labels,
-        user: usize,
-        at: usize,
-    ) -> &'a [usize] {
-        let acted = sequences.actions.timestamp[at];
-        labels.between(sequences, user, acted, acted + self.window_s)
+    fn labels_after<'a>(&self, timeline: Timeline<'a>, at: usize) -> &'a [usize] {
+        let acted = timeline.timestamp(at);
+        timeline.labels_between(acted, acted + self.window_s)
     }
 }
 
 impl PairSampler for DenseAllAction {
-    fn can_end_at(&self, sequences: &Sequences, labels: &Labels, user: usize, at: usize) -> bool {
-        !self.labels_after(sequences, labels, user, at).is_empty()
+    fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool {
+        !self.labels_after(timeline, at).is_empty()
     }
 
-    fn pairs(
-        &self,
-        sequences: &Sequences,
-        labels: &Labels,
-        user: usize,
-        window: &WindowRef<'_>,
-        rng: &mut Pcg64Mcg,
-    ) -> Vec<Pair> {
-        let range = window.0.range.clone();
-        let mut usable: Vec<(usize, &[usize])> = range
-            .clone()
-            .map(|at| (at - range.start, self.labels_after(sequences, labels, user, at)))
+    fn pairs(&self, timeline: Timeline<'_>, window: &Window, rng: &mut Pcg64Mcg) -> Vec<Pair> {
+        let mut usable: Vec<(usize, &[usize])> = (window.range.clone().enumerate())
+            .map(|(position, at)| (position, self.labels_after(timeline, at)))
             .filter(|(_, after)| !after.is_empty())
             .collect();
         let wanted = self.positions.min(usable.len());

@@ -13,15 +13,14 @@ use next_action::NextAction;
 
 /// The positive labels of every user, as places in the columns of [`Sequences`], newest first.
 #[derive(Debug)]
-pub struct Labels {
+pub(crate) struct Labels {
     offsets: Vec<usize>,
     places: Vec<usize>,
 }
 
 impl Labels {
     /// Collect the positive actions of all users.
-    #[must_use]
-    pub fn new(sequences: &Sequences) -> Self {
+    pub(crate) fn new(sequences: &Sequences) -> Self {
         let mut offsets = vec![0];
         let mut places = Vec::new();
         for user in 0..sequences.n_users() {
@@ -30,14 +29,28 @@ impl Labels {
         }
         Self { offsets, places }
     }
+}
 
-    /// Positives of `user` with `after_s < timestamp <= until_s`, newest first.
-    #[must_use]
-    pub fn between(&self, sequences: &Sequences, user: usize, after_s: i64, until_s: i64) -> &[usize] {
-        let places = &self.places[self.offsets[user]..self.offsets[user + 1]];
-        let timestamp = |at: usize| sequences.actions.timestamp[at];
-        let first = places.partition_point(|&at| timestamp(at) > until_s);
-        let end = places.partition_point(|&at| timestamp(at) > after_s);
+/// One user's actions and positive labels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeline<'a> {
+    pub(crate) sequences: &'a Sequences,
+    pub(crate) labels: &'a Labels,
+    pub(crate) user: usize,
+}
+
+impl<'a> Timeline<'a> {
+    /// Unix seconds of the action at a place in the columns.
+    fn timestamp(&self, at: usize) -> i64 {
+        self.sequences.actions.timestamp[at]
+    }
+
+    /// Positives with `after_s < timestamp <= until_s`, newest first.
+    fn labels_between(&self, after_s: i64, until_s: i64) -> &'a [usize] {
+        let offsets = &self.labels.offsets;
+        let places = &self.labels.places[offsets[self.user]..offsets[self.user + 1]];
+        let first = places.partition_point(|&at| self.timestamp(at) > until_s);
+        let end = places.partition_point(|&at| self.timestamp(at) > after_s);
         &places[first..end.max(first)]
     }
 }
@@ -47,29 +60,16 @@ impl Labels {
 pub(crate) type Pair = (usize, usize);
 
 /// An objective.
-pub trait PairSampler: Send + Sync + std::fmt::Debug {
-    /// Whether the action at column `at` of `user` can be the newest of an input that has a pair.
-    fn can_end_at(&self, sequences: &Sequences, labels: &Labels, user: usize, at: usize) -> bool;
+pub(crate) trait PairSampler: Send + Sync + std::fmt::Debug {
+    /// Whether the action at column `at` can be the newest of an input that has a pair.
+    fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool;
 
     /// Draw the pairs of one input sequence.
-    #[doc(hidden)]
-    fn pairs(
-        &self,
-        sequences: &Sequences,
-        labels: &Labels,
-        user: usize,
-        window: &WindowRef<'_>,
-        rng: &mut Pcg64Mcg,
-    ) -> Vec<Pair>;
+    fn pairs(&self, timeline: Timeline<'_>, window: &Window, rng: &mut Pcg64Mcg) -> Vec<Pair>;
 }
 
-/// An input sequence, for a [`PairSampler`].
-#[derive(Debug)]
-pub struct WindowRef<'a>(pub(crate) &'a Window);
-
 /// The sampler of a spec's objective; `positions` is the number of positions drawn from a sequence.
-#[must_use]
-pub fn objective_sampler(spec: &ModelSpec, positions: usize) -> Box<dyn PairSampler> {
+pub(crate) fn objective_sampler(spec: &ModelSpec, positions: usize) -> Box<dyn PairSampler> {
     match spec.objective {
         Objective::DenseAllAction { window_days } => Box::new(DenseAllAction::new(window_days, positions)),
         Objective::NextAction => Box::new(NextAction),

@@ -1,4 +1,5 @@
 //! The model from outside: leaks, padding, norms, resuming.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fixture;
 mod numerics;
