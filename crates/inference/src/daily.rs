@@ -102,7 +102,10 @@ impl Run<'_> {
                 let announced = commit::announce(&publisher, &manifest, self.request.force);
                 (self.runtime.block_on(announced)?, manifest, self.config.n_buckets.get())
             }
-            Earlier::Unfinished => self.make(&prepared, &mut stages)?,
+            Earlier::Unfinished => {
+                prepared.plan.check_order(self.request)?;
+                self.make(&prepared, &mut stages)?
+            }
         };
         stages.end("commit");
         self.report(prepared, (outcome, manifest, resumed_buckets), &stages)

@@ -32,7 +32,7 @@ impl Default for Limits {
             max_rows_ratio: 2.0,
             min_active_encoded: 0.9,
             max_norm_error: 0.005,
-            min_mean_cosine: 0.3,
+            min_mean_cosine: 0.5,
             min_compared: 50,
             min_effective_rank: 2.0,
         }

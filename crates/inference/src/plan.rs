@@ -4,7 +4,7 @@
 //! Rows may be carried only if they are what the model makes of the very state that the run starts from. So the
 //! snapshot is chosen first, and brings its state: a day that was never announced is read again.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, bail};
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, ModelSpec};
 use dayvec_runtime::{Exit, OrExit as _};
@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) carry: Option<Manifest>,
     /// Users in the last snapshot of an earlier day, by whatever model.
     pub(crate) users_before: Option<u64>,
+    /// The day that readers see, where it is after the day of the run.
+    pub(crate) later: Option<Day>,
     /// Events to read.
     pub(crate) span: Span,
 }
@@ -41,6 +43,20 @@ impl Plan {
         }
     }
 
+    /// Refuse to take readers back to an earlier day, unless that is meant.
+    pub(crate) fn check_order(&self, request: &Request) -> anyhow::Result<()> {
+        let refuse = |later: Day| -> anyhow::Result<()> {
+            bail!(
+                "a run for {} would take readers back from {later}; use --force if that is meant",
+                request.day
+            )
+        };
+        match self.later {
+            Some(later) if !request.force => refuse(later).or_exit(Exit::BadConfig),
+            _ => Ok(()),
+        }
+    }
+
     /// Look at what is announced and at the states.
     pub(crate) async fn make(
         bucket: &Bucket,
@@ -49,7 +65,7 @@ impl Plan {
         config: &Config,
         request: &Request,
     ) -> anyhow::Result<Self> {
-        let earlier = earlier_snapshots(bucket, request).await?;
+        let Announced { earlier, later } = Announced::read(bucket, request.day).await?;
         let users_before = earlier.first().map(|manifest| manifest.totals.users);
         let mut from = None;
         let mut carry = None;
@@ -70,7 +86,7 @@ impl Plan {
         }
         let late_days = i32::try_from(config.late_days).unwrap_or(i32::MAX);
         let first = from.as_ref().map(|whole| whole.state.day.plus(1 - late_days));
-        Ok(Self { from, carry, users_before, span: Span { from: first, to: request.day } })
+        Ok(Self { from, carry, users_before, later, span: Span { from: first, to: request.day } })
     }
 }
 
@@ -81,25 +97,30 @@ fn is_ours(manifest: &Manifest, spec: &ModelSpec, config: &Config) -> bool {
         && manifest.element_type == config.element_type
 }
 
-/// The announced snapshots of days before the request's, newest announcement first.
-async fn earlier_snapshots(bucket: &Bucket, request: &Request) -> anyhow::Result<Vec<Manifest>> {
-    let announced = announcements(bucket).await.or_store_exit().context("list announcements")?;
-    let mut earlier = Vec::new();
-    for (back, announcement) in announced.iter().rev().take(ANNOUNCEMENTS_BACK).enumerate() {
-        let manifest = read_manifest(bucket, &announcement.manifest).await.or_store_exit()?;
-        if back == 0 && manifest.day > request.day && !request.force {
-            let error = anyhow!(
-                "{} is announced, a run for {} would take readers back; use --force if that is meant",
-                manifest.day,
-                request.day
-            );
-            return Err(error).or_exit(Exit::BadConfig);
+/// What is announced, seen from the day of a run.
+#[derive(Default)]
+struct Announced {
+    /// Snapshots of earlier days, newest announcement first.
+    earlier: Vec<Manifest>,
+    /// The day of the newest announcement, where it is a later one.
+    later: Option<Day>,
+}
+
+impl Announced {
+    async fn read(bucket: &Bucket, day: Day) -> anyhow::Result<Self> {
+        let all = announcements(bucket).await.or_store_exit().context("list announcements")?;
+        let mut found = Self::default();
+        for (back, announcement) in all.iter().rev().take(ANNOUNCEMENTS_BACK).enumerate() {
+            let manifest = read_manifest(bucket, &announcement.manifest).await.or_store_exit()?;
+            if back == 0 && manifest.day > day {
+                found.later = Some(manifest.day);
+            }
+            if manifest.day < day {
+                found.earlier.push(manifest);
+            }
         }
-        if manifest.day < request.day {
-            earlier.push(manifest);
-        }
+        Ok(found)
     }
-    Ok(earlier)
 }
 
 /// What a state is made of, as its id.

@@ -87,13 +87,14 @@ impl Report {
         }
         let failed: Vec<String> =
             self.gates.iter().filter(|gate| !gate.passed).map(|gate| format!("\n  - {gate}")).collect();
-        let error = anyhow!(
-            "snapshot {} is whole but not announced, for these gates failed:{}\nlook at it; to announce it all the \
-             same, run again with --force",
-            self.snapshot_id,
-            failed.concat()
-        );
-        Err(error).or_exit(Exit::BadData)
+        Err(anyhow!("gates failed")).or_exit(Exit::BadData).with_context(|| {
+            format!(
+                "snapshot {} is whole but not announced, for these gates failed:{}\nlook at it; to announce it all the \
+                 same, run again with --force",
+                self.snapshot_id,
+                failed.concat()
+            )
+        })
     }
 
     /// Write as JSON.

@@ -84,6 +84,28 @@ fn a_full_run_is_no_different() {
 }
 
 #[test]
+fn a_log_in_one_file_is_no_different() {
+    let by_day = Shop::new();
+    let mut in_one = Shop::new();
+    let mut text = "user_id,item_id,action,timestamp\n".to_owned();
+    for n in 0..4 {
+        let rows = std::fs::read_to_string(in_one.path(&format!("events/day={}/shop.csv", day(n)))).unwrap();
+        text.push_str(rows.split_once('\n').unwrap().1);
+    }
+    let file = in_one.path("log.csv");
+    std::fs::write(&file, text).unwrap();
+    in_one.config.events = format!("file://{}", file.display()).parse().unwrap();
+    for n in 0..2 {
+        let (one, other) = (by_day.run(n).unwrap(), in_one.run(n).unwrap());
+        assert_eq!(
+            one.snapshot_id, other.snapshot_id,
+            "the same events are the same run, whichever files hold them"
+        );
+    }
+    assert_eq!(by_day.rows(), in_one.rows());
+}
+
+#[test]
 fn another_model_encodes_everyone_from_the_same_state() {
     let shop = Shop::new();
     shop.run(0).unwrap();

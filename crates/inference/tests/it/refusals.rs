@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use dayvec_inference::config::{Config, ModelChoice};
-use dayvec_inference::{Outcome, Report, Request};
+use dayvec_inference::config::ModelChoice;
+use dayvec_inference::{Outcome, Report, Request, Start};
 use dayvec_runtime::exit;
 
 use crate::shop::{Shop, day, listing};
@@ -87,10 +87,16 @@ fn a_log_that_is_empty_or_in_the_wrong_unit() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached() {
+fn a_damaged_part_is_not_carried_and_a_full_run_does_without_it() {
     let shop = Shop::new();
-    let mut config: Config = shop.config.clone();
-    config.bucket = "file:///proc/dayvec/bucket".parse().unwrap();
-    let result = dayvec_inference::run(&config, &Request::new(day(0)), &Default::default());
-    assert!(result.is_err());
+    shop.run(0).unwrap();
+    let parts = listing(&shop.path("bucket/snapshots"));
+    let (part, _) = parts.iter().find(|(path, _)| path.to_string_lossy().contains("/users/")).unwrap();
+    let mut bytes = fs::read(part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(part, bytes).unwrap();
+    check(shop.run(1), 65, &["users/bucket=", "is damaged", "BLAKE3"]);
+    let report = shop.run_with(Request { full: true, ..Request::new(day(1)) }).unwrap();
+    assert_eq!((report.outcome, report.start, report.carried), (Outcome::Announced, Start::Log, 0));
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dayvec_inference::{Outcome, Request};
-use dayvec_runtime::{Exit, exit};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Shop, day, listing};
@@ -15,9 +14,11 @@ fn a_finished_day_is_left_alone() {
     shop.run(0).unwrap();
     shop.run(1).unwrap();
     let before = listing(&shop.path("bucket"));
-    let report = shop.run(1).unwrap();
-    assert_eq!(report.outcome, Outcome::AlreadyAnnounced);
-    assert_eq!(listing(&shop.path("bucket")), before);
+    for n in [1, 0] {
+        let report = shop.run(n).unwrap();
+        assert_eq!(report.outcome, Outcome::AlreadyAnnounced);
+        assert_eq!(listing(&shop.path("bucket")), before);
+    }
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn a_signal_stops_between_buckets_and_the_next_run_goes_on() {
     let stopped = CancellationToken::new();
     stopped.cancel();
     let error = dayvec_inference::run(&shop.config, &Request::new(day(0)), &stopped).unwrap_err();
-    assert_eq!(exit::code(&error), Exit::LostRace as u8, "{error:#}");
+    assert!(error.to_string().contains("run again"), "{error:#}");
     assert!(!shop.path("bucket/announcements").exists());
     assert_eq!(shop.run(0).unwrap().outcome, Outcome::Announced);
 }
