@@ -18,7 +18,7 @@ esac
 bench=target/bench-sequences
 log="$bench/$n_events-$items"
 eval "$(scripts/libtorch.sh env)"
-cargo build --quiet -p dayvec-warm -p dayvec-sequences --example bench_sequences
+cargo build --quiet -p dayvec-e2e -p dayvec-sequences --example bench_sequences
 program=target/debug/examples/bench_sequences
 
 if [ ! -f "$log/complete" ]; then

@@ -89,7 +89,7 @@ stage() { # <name> <command...>: run once, with its time and its log kept; a fin
 
 set_up() { # programs, Python, the log's wheel
   eval "$(scripts/libtorch.sh env)"
-  cargo build --bins -p dayvec-warm -p dayvec-trainer -p dayvec-inference -p dayvec-lookup -p dayvec-cli
+  cargo build --workspace --bins
   bin="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug"
   python="$(scripts/python-env.sh)"
   export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$cache/${pyyaml//==/-}"

@@ -46,7 +46,7 @@ absent dayvec-model polars dayvec-sequences
 absent dayvec-proto object_store dayvec-bucket
 
 absent dayvec-core object_store dayvec-bucket
-for io in tokio parquet polars tch tonic memmap2; do absent dayvec-core "$io" dayvec-warm; done
+for io in tokio parquet polars tch tonic memmap2; do absent dayvec-core "$io" dayvec-e2e; done
 nowhere "core opens no file, socket, process or environment" 'std::(fs|net|process|env|io)\b' crates/cli/src crates/core/src
 nowhere "objects are written through dayvec-bucket alone" 'object_store::' crates/bucket/src \
   'crates/*/src' ':!crates/bucket'
