@@ -91,7 +91,7 @@ fn an_unreachable_bucket_is_told_before_training() {
     let mut command = trainer();
     command.args(["train", "--config"]).arg(&config);
     // Nothing listens on port 1.
-    command.env("DAYVEC__BUCKET", "s3://dayvec/test").env("AWS_ENDPOINT", "http://127.0.0.1:1");
+    command.env("DAYVEC__BUCKET", "s3://dayvec/test").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     command.env("AWS_ALLOW_HTTP", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
     let (code, _, errors) = told(command.env("AWS_REGION", "eu-west-1"));
     assert_eq!(code, Some(69), "{errors}");
