@@ -103,7 +103,7 @@ fn text<'a>(name: &str, rows: &[(usize, usize)], value: impl Fn(usize, usize) ->
     Column::new(name.into(), values)
 }
 
-/// Reads what [`write`] wrote; positive labels are worked out anew from `schema`.
+/// Reads what [`write()`] wrote; positive labels are worked out anew from `schema`.
 ///
 /// # Errors
 /// [`SequencesError::State`] when the file is damaged, or holds actions that `schema` does not list.
