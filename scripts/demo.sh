@@ -51,8 +51,12 @@ esac
 run="$PWD/.demo/$name"
 
 lookup_pid=
-stop() {
-  [ -z "$lookup_pid" ] || { kill "$lookup_pid" 2>/dev/null && wait "$lookup_pid" 2>/dev/null; } || true
+stage_pid=
+stop() { # what this run started, and nothing else
+  local pid
+  for pid in $lookup_pid $stage_pid; do
+    if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
+  done
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -69,8 +73,8 @@ download() { # <requirement> <sha256>: fetch a wheel once, its hash checked; set
   wheel="$(compgen -G "$folder/*.whl" | head -n 1)"
 }
 
-stage() { # <name> <command...>: run once, with its time and its log kept; a finished one is passed over
-  local name="$1" began log
+stage() { # <name> <program...>: run once, with its time and its log kept; a finished one is passed over
+  local name="$1" began log code=0
   shift
   if [ -f "$run/stages/$name" ]; then
     say "$name: done before, in $(cat "$run/stages/$name") s"
@@ -78,10 +82,14 @@ stage() { # <name> <command...>: run once, with its time and its log kept; a fin
   fi
   say "$name"
   began="$(now)" log="$run/logs/$name.log"
-  if [ -t 2 ]; then
-    "$@"
-  else
-    "$@" >"$log" 2>&1 || { local code=$?; tail -n 30 "$log" >&2; echo "demo.sh: $name failed; the whole log: $log" >&2; exit "$code"; }
+  # In the background, so that a signal to this script ends the program as well.
+  if [ -t 2 ]; then "$@" & else "$@" >"$log" 2>&1 & fi
+  stage_pid=$!
+  wait "$stage_pid" || code=$?
+  stage_pid=
+  if [ "$code" != 0 ]; then
+    [ -t 2 ] || { tail -n 30 "$log" >&2; echo "demo.sh: $name failed; the whole log: $log" >&2; }
+    exit "$code"
   fi
   since "$began" >"$run/stages/$name"
   say "$name: $(cat "$run/stages/$name") s"
@@ -106,16 +114,6 @@ log_key() { # what the results depend on: the log, the settings and the programs
   sha256sum config/*.yaml scripts/demo/*.py "$bin/trainer" "$bin/inference"
 }
 
-train() {
-  "$bin/trainer" train --config "$run/trainer.yaml" --resume
-  compgen -G "$run/bucket/checkpoints/*/spec.yaml" >/dev/null \
-    || { echo "demo.sh: the training was stopped and is saved; run this again to go on" >&2; return 75; }
-}
-
-daily() { # <day>
-  "$bin/inference" run --config "$run/inference.yaml" --day "$1" --report "$run/reports/$1.json"
-}
-
 start_lookup() {
   port="$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
   DAYVEC__LISTEN="127.0.0.1:$port" DAYVEC__CACHE_DIR="$run/work/lookup-$port" nohup "$bin/lookup" --config "$run/lookup.yaml" >"$run/logs/lookup.log" 2>&1 </dev/null &
@@ -133,11 +131,16 @@ mkdir -p "$run/stages" "$run/logs" "$run/reports"
 echo "$key" >"$run/key"
 
 stage prepare "$python" scripts/demo/prepare.py "$source" "$wheel" "$run" "$steps"
-stage train train
+stage train "$bin/trainer" train --config "$run/trainer.yaml" --resume
+compgen -G "$run/bucket/checkpoints/*/spec.yaml" >/dev/null || {
+  rm "$run/stages/train"
+  echo "demo.sh: the training was stopped and is saved; run this again to go on" >&2
+  exit 75
+}
 cut_off="$("$python" scripts/demo/summary.py cut-off "$run")"
 for ahead in $(seq 0 $((n_days - 1))); do
   day="$(date -u -d "$cut_off + $ahead days" +%F)"
-  stage "day-$day" daily "$day"
+  stage "day-$day" "$bin/inference" run --config "$run/inference.yaml" --day "$day" --report "$run/reports/$day.json"
 done
 
 say "lookup"
