@@ -77,8 +77,7 @@ fn plain(sequences: &Sequences, spec: &ModelSpec) -> Vec<Value> {
         .collect()
 }
 
-/// The batch of users whose newest action has no label after it cannot end there; so sequences are cut to their
-/// drawn windows first, and every position is counted in those.
+/// The pairs of a batch, as users by their place in `first_user` and positions counted in their drawn windows.
 fn pairs(batch: &TrainBatch, log_q: &[f32], first_user: &[usize]) -> Vec<Value> {
     let mut all = Vec::new();
     for group in &batch.groups {
