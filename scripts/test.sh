@@ -44,6 +44,8 @@ scripts() { # every shell script passes shellcheck
   shellcheck "${files[@]}"
 }
 
+build_tests() { cargo test --workspace --no-run --quiet; }
+
 run_tests() { cargo test --workspace 2>&1 | tee "$work/tests.log"; }
 
 documents() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }
@@ -53,6 +55,7 @@ step "format" cargo fmt --all --check
 step "shell scripts" scripts
 step "invariants" scripts/invariants.sh
 step "clippy" cargo clippy --workspace --all-targets -- -D warnings
+step "build" build_tests
 step "tests" run_tests
 step "documents" documents
 
