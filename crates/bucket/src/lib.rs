@@ -23,6 +23,8 @@ mod bucket;
 mod error;
 mod files;
 mod open;
+mod records;
 
 pub use bucket::{Bucket, Created, Entry, unique_name};
 pub use error::BucketError;
+pub use records::Records;

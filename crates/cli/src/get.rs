@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use dayvec_core::Day;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
@@ -10,6 +10,8 @@ use dayvec_proto::lookup::v1::{
 };
 use dayvec_runtime::{Exit, OrExit as _};
 use tonic::Code;
+
+use crate::address::endpoint;
 
 /// Numbers shown of an embedding, unless all are asked for.
 const SHOWN: usize = 8;
@@ -20,7 +22,7 @@ pub struct Args {
     /// The user's id, as in the log.
     #[arg(value_name = "USER")]
     pub user_id: String,
-    /// Where the lookup answers.
+    /// Where the lookup answers: http://HOST:PORT, or just HOST:PORT.
     #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub lookup: String,
     /// Answer an unknown user with the mean of all users.
@@ -37,18 +39,25 @@ pub struct Args {
 /// Ask, and print the answer to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the service does not answer, 64 when it refuses the request.
+/// With exit code 69 when the service does not answer, 64 when it refuses the request, 1 when it answers that it has
+/// no embedding of the user.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let reply = runtime.block_on(ask(args))?;
     let mut stdout = std::io::stdout().lock();
     let text = if args.json { json(args, &reply) } else { text(args, &reply) };
-    stdout.write_all(text.as_bytes()).context("write the answer")
+    stdout.write_all(text.as_bytes()).context("write the answer")?;
+    let (user, snapshot) = (reply.user.unwrap_or_default(), reply.snapshot.unwrap_or_default());
+    if user.embedding.is_none() {
+        let (user_id, snapshot) = (&args.user_id, snapshot.snapshot_id);
+        bail!("snapshot {snapshot} has no embedding of user `{user_id}`; ids are written as in the log");
+    }
+    Ok(())
 }
 
 async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
-    let connected = EmbeddingLookupClient::connect(args.lookup.clone()).await;
+    let connected = EmbeddingLookupClient::connect(endpoint("--lookup", &args.lookup)?).await;
     let mut client =
         connected.or_exit(Exit::Unavailable).with_context(|| format!("connect to {}", args.lookup))?;
     let options = ReadOptions {

@@ -8,6 +8,8 @@ use dayvec_bucket::{Bucket, BucketError};
 use dayvec_runtime::{Exit, OrExit as _, config::parse_url};
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
 
+use crate::table::table;
+
 /// List the announced snapshots, oldest first; the last one is current.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,6 +38,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let url = parse_url(&args.bucket)
         .map_err(|fault| anyhow::anyhow!("--bucket: {fault}"))
         .or_exit(Exit::BadConfig)?;
+    if let Ok(folder) = url.to_file_path()
+        && !folder.is_dir()
+    {
+        let absent = anyhow::anyhow!("--bucket: there is no folder {}", folder.display());
+        return Err(absent).or_exit(Exit::BadConfig);
+    }
     let bucket = Bucket::open(&url).or_exit(Exit::BadConfig)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
@@ -112,19 +120,6 @@ fn text(listed: &[Listed], bucket: &str) -> String {
     table(&rows)
 }
 
-/// Columns as wide as their widest cell.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 fn json(listed: &[Listed]) -> String {
     let rows: Vec<_> = listed
         .iter()
@@ -138,9 +133,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up() {
-        let rows = [["a".to_owned(), "b".to_owned()], ["long".to_owned(), "→".to_owned()]];
-        assert_eq!(table(&rows), "a     b\nlong  →\n");
+    fn a_folder_that_is_not_there_is_no_empty_bucket() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask = |bucket: &std::path::Path| {
+            run(&Args { bucket: bucket.display().to_string(), last: 20, json: false })
+        };
+        ask(folder.path()).unwrap();
+        let error = ask(&folder.path().join("nowhere")).unwrap_err();
+        assert_eq!(dayvec_runtime::exit::code(&error), 64);
+        assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
+    }
+
+    #[test]
+    fn an_empty_bucket_says_what_fills_it() {
         assert!(text(&[], "./bucket").contains("inference run"));
     }
 }

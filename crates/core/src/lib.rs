@@ -6,6 +6,7 @@
 
 mod day;
 mod embedding;
+mod gate;
 mod ids;
 mod items;
 mod schema;
@@ -14,6 +15,7 @@ mod spec;
 
 pub use day::{Day, ParseDayError, SECONDS_PER_DAY};
 pub use embedding::EmbeddingBlock;
+pub use gate::Gate;
 pub use ids::{IdColumn, IdInterner, bucket_of, id_hash};
 pub use items::ItemTable;
 pub use schema::{ColumnNames, EventSchema, PositiveRule, TimeUnit};

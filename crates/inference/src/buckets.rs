@@ -23,15 +23,13 @@ use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
 
-/// Users of a wave, about: enough for batches of like length, few enough for memory (some 20 KB each at M = 256,
-/// and three waves are under way).
-const WAVE_USERS: u64 = 65_536;
 /// Buckets that are fetched or written at once.
 const AT_ONCE: usize = 8;
 
-/// Neighbouring buckets, for a number of users that is a bound of what the run will find.
-pub(crate) fn waves(n_buckets: u32, n_users: u64) -> Vec<Range<u32>> {
-    let n_each = (WAVE_USERS * u64::from(n_buckets) / n_users.max(1)).clamp(1, u64::from(n_buckets)) as u32;
+/// Neighbouring buckets of about `wave_users` users each, for a number of users that is a bound of what the run will
+/// find.
+pub(crate) fn waves(n_buckets: u32, n_users: u64, wave_users: u64) -> Vec<Range<u32>> {
+    let n_each = (wave_users * u64::from(n_buckets) / n_users.max(1)).clamp(1, u64::from(n_buckets)) as u32;
     (0..n_buckets).step_by(n_each as usize).map(|first| first..n_buckets.min(first + n_each)).collect()
 }
 
@@ -169,8 +167,10 @@ impl Pass<'_> {
 mod tests {
     use super::*;
 
+    const WAVE_USERS: u64 = 1_000;
+
     fn check(n_buckets: u32, n_users: u64, expected_ends: &[u32]) {
-        let waves = waves(n_buckets, n_users);
+        let waves = waves(n_buckets, n_users, WAVE_USERS);
         let starts: Vec<u32> = waves.iter().map(|wave| wave.start).collect();
         let ends: Vec<u32> = waves.iter().map(|wave| wave.end).collect();
         assert_eq!(ends, expected_ends);

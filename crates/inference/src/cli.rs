@@ -2,16 +2,22 @@
 
 #![expect(clippy::print_stdout, reason = "a program's result goes to stdout")]
 
-use std::path::PathBuf;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
-use dayvec_core::Day;
+use dayvec_core::{Day, ParseDayError};
 use dayvec_runtime::{Exit, OrExit as _, shutdown};
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::daily::{Request, run};
 use crate::report::{Outcome, Report};
+use crate::schedule::schedule;
+use crate::share::Share;
 
 /// Encode users day by day and publish the snapshots that the lookup serves.
 #[derive(Debug, Parser)]
@@ -29,6 +35,19 @@ pub enum Command {
     ///
     /// A finished run does nothing when it is run again; an interrupted one goes on where it was.
     Run(RunArgs),
+    /// Run each day when it is due, by cron or by following the log, until told to stop.
+    Schedule(ScheduleArgs),
+}
+
+/// Arguments of `schedule`.
+#[derive(Debug, Clone, Args)]
+pub struct ScheduleArgs {
+    /// Settings; without it the shipped ones (config/inference.yaml).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check the settings, print them as they were understood, and stop.
+    #[arg(long)]
+    pub check_config: bool,
 }
 
 /// Arguments of `run`.
@@ -40,13 +59,18 @@ pub struct RunArgs {
     /// Check the settings, print them as they were understood, and stop.
     #[arg(long)]
     pub check_config: bool,
-    /// The UTC day to run for: events until its end count.
-    #[arg(long, value_name = "YYYY-MM-DD", required_unless_present = "check_config")]
+    /// The UTC day to run for: events until its end count. `yesterday` is the last one that is over.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, required_unless_present = "check_config")]
     pub day: Option<Day>,
-    /// Run this model instead of the one in the settings: an id, or `newest`.
+    /// Do only the I-th of N shares, counted from 0; whoever finishes last commits. In a Kubernetes Indexed Job,
+    /// JOB_COMPLETION_INDEX and DAYVEC_SHARDS say the same.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Share>,
+    /// Run this model instead of the one in the settings: an id, `serving`, `promoted` or `newest`.
     #[arg(long, value_name = "ID")]
     pub model: Option<String>,
-    /// Announce although a gate failed, or a later day is announced already. The announcement records it.
+    /// Announce although a gate failed, a later day is announced already, or the log does not reach the day. The
+    /// announcement records it.
     #[arg(long)]
     pub force: bool,
     /// Rebuild every sequence from the whole log and encode everybody.
@@ -57,20 +81,63 @@ pub struct RunArgs {
     pub report: Option<PathBuf>,
 }
 
+/// A day as typed.
+fn parse_day(text: &str) -> Result<Day, ParseDayError> {
+    match text {
+        "yesterday" => Ok(Day::of_timestamp(Timestamp::now().as_second()).plus(-1)),
+        text => text.parse(),
+    }
+}
+
 /// Do what the command line says.
 ///
 /// # Errors
 /// With the exit code that says what the caller can do.
 pub fn main(cli: Cli) -> anyhow::Result<()> {
-    let Command::Run(args) = cli.command;
-    let config = Config::load(args.config.as_deref()).or_exit(Exit::BadConfig)?;
-    let as_yaml = dayvec_runtime::config::to_yaml(&config);
-    if args.check_config {
-        println!("{as_yaml}");
-        return Ok(());
+    match cli.command {
+        Command::Run(args) => run_once(&args),
+        Command::Schedule(args) => match prepare(args.config.as_deref(), args.check_config)? {
+            Some((config, _signals, shutdown)) => {
+                let address = config.schedule.admin_listen;
+                let admin = TcpListener::bind(address).with_context(|| format!("listen on {address}"));
+                schedule(&config, admin.or_exit(Exit::BadConfig)?, &shutdown)
+            }
+            None => Ok(()),
+        },
     }
-    tracing::info!(config = as_yaml, "configuration");
+}
+
+fn run_once(args: &RunArgs) -> anyhow::Result<()> {
+    let Some((config, _signals, shutdown)) = prepare(args.config.as_deref(), args.check_config)? else {
+        return Ok(());
+    };
     let day = args.day.ok_or_else(|| anyhow!("--day is missing")).or_exit(Exit::BadConfig)?;
+    let share = match args.shard {
+        Some(share) => share,
+        None => Share::of_environment(|name| std::env::var(name).ok())
+            .map_err(|fault| anyhow!(fault))
+            .or_exit(Exit::BadConfig)?,
+    };
+    let model = args.model.clone().map(Into::into);
+    let request = Request { day, model, force: args.force, full: args.full, share };
+    let report = run(&config, &request, &shutdown)?;
+    if let Some(path) = &args.report {
+        report.write(path)?;
+    }
+    report.verdict()?;
+    println!("{}", summary(&report, share));
+    Ok(())
+}
+
+/// The settings, logged, and a token that signals cancel, with the runtime that listens; `None` when the settings were
+/// only to be checked.
+fn prepare(file: Option<&Path>, check: bool) -> anyhow::Result<Option<(Config, Runtime, CancellationToken)>> {
+    let config = Config::load(file).or_exit(Exit::BadConfig)?;
+    if check {
+        println!("{}", dayvec_runtime::config::to_yaml(&config));
+        return Ok(None);
+    }
+    dayvec_runtime::config::log(&config);
     if config.threads > 0 {
         tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
     }
@@ -80,24 +147,20 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         let _entered = signals.enter();
         shutdown::on_signal()
     };
-    let request = Request { day, model: args.model.map(Into::into), force: args.force, full: args.full };
-    let report = run(&config, &request, &shutdown)?;
-    if let Some(path) = &args.report {
-        report.write(path)?;
-    }
-    report.verdict()?;
-    println!("{}", summary(&report));
-    Ok(())
+    Ok(Some((config, signals, shutdown)))
 }
 
 /// The run in a line.
-fn summary(report: &Report) -> String {
+fn summary(report: &Report, share: Share) -> String {
     let Report { day, snapshot_id, users, encoded, carried, items, seconds, .. } = report;
     let outcome = match report.outcome {
         Outcome::Announced if report.forced => "announced by force",
         Outcome::Announced => "announced",
         Outcome::AlreadyAnnounced => "finished and announced before, nothing to do",
         Outcome::GatesFailed => "not announced",
+        Outcome::ShareDone => {
+            return format!("{day}: share {share} is done in {seconds:.1} s; the last of the others commits");
+        }
     };
     format!(
         "{day}: {users} users ({encoded} encoded, {carried} carried), {items} items in {seconds:.1} s; \

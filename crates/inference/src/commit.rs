@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
+use dayvec_core::Gate;
 use dayvec_snapshot::{
-    Gate, Manifest, Part, Publisher, Reason, announcements, read_manifest, read_users_part,
+    Manifest, Part, Publisher, Reason, SnapshotError, announcements, read_manifest, read_users_part,
 };
 
 use crate::gates::{Limits, judge};
@@ -49,6 +50,11 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Buckets that are done.
+    pub(crate) fn n_buckets(&self) -> u32 {
+        self.parts.len() as u32
+    }
+
     /// Read the done markers.
     pub(crate) async fn of(publisher: &Publisher) -> anyhow::Result<Self> {
         let parts = publisher.done_buckets().await.or_store_exit()?;
@@ -82,12 +88,16 @@ pub(crate) async fn announce(
     if !manifest.failed_gates().is_empty() && !force {
         return Ok(Outcome::GatesFailed);
     }
-    publisher
-        .announce(Reason::Publish, ANNOUNCER, force)
-        .await
-        .or_store_exit()
-        .context("announce the snapshot")?;
-    Ok(Outcome::Announced)
+    match publisher.announce(Reason::Publish, ANNOUNCER, force).await {
+        // Another worker on the same run was as far at the same moment.
+        Err(SnapshotError::LostRace { manifest, .. }) if manifest == publisher.layout().manifest() => {
+            Ok(Outcome::AlreadyAnnounced)
+        }
+        announced => {
+            announced.or_store_exit().context("announce the snapshot")?;
+            Ok(Outcome::Announced)
+        }
+    }
 }
 
 /// The statistics that a part was written with.

@@ -1,13 +1,16 @@
 //! The daily run's settings: what the YAML says, made usable, with all faults found at once.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use dayvec_runtime::config::{self, ConfigError, parse_url};
+use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
 use dayvec_snapshot::ElementType;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::cron::Cron;
 use crate::gates::Limits;
 
 /// The shipped file, which is the defaults.
@@ -24,6 +27,8 @@ pub struct Config {
     pub model: ModelChoice,
     /// Buckets of users.
     pub n_buckets: NonZeroU32,
+    /// Users that are encoded together, about.
+    pub wave_users: u32,
     /// Precision of the published embeddings.
     pub element_type: ElementType,
     /// Days before the day of the run that are read again.
@@ -38,12 +43,34 @@ pub struct Config {
     pub threads: u32,
     /// What a snapshot must satisfy.
     pub gates: Limits,
+    /// When days are run, by `schedule`.
+    pub schedule: Schedule,
+}
+
+/// When days are run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Schedule {
+    /// The firings; each is for the day before it.
+    pub cron: Cron,
+    /// Run a day as soon as the log is past it, instead of by cron.
+    pub follow_log: bool,
+    /// How often the log is looked at, and the first wait before a retry.
+    #[serde(with = "duration")]
+    pub poll: Duration,
+    /// Days that are run at most to catch up.
+    pub catch_up_days: u32,
+    /// Where `/metrics`, `/livez` and `/readyz` are answered.
+    pub admin_listen: SocketAddr,
 }
 
 /// Which checkpoint to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum ModelChoice {
+    /// The one that was promoted last; where nothing was ever promoted, as `newest`.
+    Serving,
+    /// The one that was promoted last; a run waits for the first.
+    Promoted,
     /// The one that was written last.
     Newest,
     /// The one with this id.
@@ -52,13 +79,20 @@ pub enum ModelChoice {
 
 impl From<String> for ModelChoice {
     fn from(text: String) -> Self {
-        if text == "newest" { Self::Newest } else { Self::Id(text) }
+        match text.as_str() {
+            "serving" => Self::Serving,
+            "promoted" => Self::Promoted,
+            "newest" => Self::Newest,
+            _ => Self::Id(text),
+        }
     }
 }
 
 impl From<ModelChoice> for String {
     fn from(choice: ModelChoice) -> Self {
         match choice {
+            ModelChoice::Serving => "serving".into(),
+            ModelChoice::Promoted => "promoted".into(),
             ModelChoice::Newest => "newest".into(),
             ModelChoice::Id(id) => id,
         }
@@ -73,6 +107,7 @@ struct Raw {
     events: String,
     model: ModelChoice,
     n_buckets: u32,
+    wave_users: u32,
     element_type: String,
     late_days: u32,
     work_dir: PathBuf,
@@ -80,6 +115,51 @@ struct Raw {
     single_publisher: bool,
     threads: u32,
     gates: Limits,
+    schedule: RawSchedule,
+}
+
+/// The schedule as typed.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawSchedule {
+    cron: String,
+    follow_log: bool,
+    #[serde(with = "duration")]
+    poll: Duration,
+    catch_up_days: u32,
+    admin_listen: String,
+}
+
+impl Default for RawSchedule {
+    fn default() -> Self {
+        Self {
+            cron: "0 3 * * *".into(),
+            follow_log: false,
+            poll: Duration::from_secs(60),
+            catch_up_days: 7,
+            admin_listen: "0.0.0.0:9103".into(),
+        }
+    }
+}
+
+impl RawSchedule {
+    fn check(self, faults: &mut Vec<String>) -> Option<Schedule> {
+        let cron = self.cron.parse().map_err(|fault| faults.push(format!("schedule.cron: {fault}")));
+        let admin_listen = self.admin_listen.parse().map_err(|_| {
+            let text = &self.admin_listen;
+            faults.push(format!(
+                "schedule.admin_listen: `{text}` is not an address with a port, for example 0.0.0.0:9103"
+            ));
+        });
+        if self.poll.is_zero() {
+            faults.push("schedule.poll: must be longer than nothing".into());
+        }
+        if self.catch_up_days == 0 {
+            faults.push("schedule.catch_up_days: must be at least 1, the day itself".into());
+        }
+        let Self { follow_log, poll, catch_up_days, .. } = self;
+        Some(Schedule { cron: cron.ok()?, follow_log, poll, catch_up_days, admin_listen: admin_listen.ok()? })
+    }
 }
 
 impl Default for Raw {
@@ -87,8 +167,9 @@ impl Default for Raw {
         Self {
             bucket: "./bucket".into(),
             events: "./bucket/events".into(),
-            model: ModelChoice::Newest,
+            model: ModelChoice::Serving,
             n_buckets: 16,
+            wave_users: 65_536,
             element_type: "f32".into(),
             late_days: 1,
             work_dir: "./work/inference".into(),
@@ -96,6 +177,7 @@ impl Default for Raw {
             single_publisher: false,
             threads: 0,
             gates: Limits::default(),
+            schedule: RawSchedule::default(),
         }
     }
 }
@@ -131,6 +213,9 @@ impl TryFrom<Raw> for Config {
                 None
             }
         };
+        if raw.wave_users == 0 {
+            faults.push("wave_users: must be at least 1".into());
+        }
         if !(0.0..=1.0).contains(&raw.max_bad_share) {
             faults.push(format!("max_bad_share: {} is not a share between 0 and 1", raw.max_bad_share));
         }
@@ -138,15 +223,19 @@ impl TryFrom<Raw> for Config {
             faults.push(format!("late_days: {} days would be read every day; at most 366", raw.late_days));
         }
         if raw.model == ModelChoice::Id(String::new()) {
-            faults.push("model: empty; write `newest` or a model id".into());
+            faults.push("model: empty; write `serving`, `promoted`, `newest` or a model id".into());
         }
-        match (bucket, events, n_buckets, element_type) {
-            (Some(bucket), Some(events), Some(n_buckets), Some(element_type)) if faults.is_empty() => {
+        let schedule = raw.schedule.check(&mut faults);
+        match (bucket, events, n_buckets, element_type, schedule) {
+            (Some(bucket), Some(events), Some(n_buckets), Some(element_type), Some(schedule))
+                if faults.is_empty() =>
+            {
                 Ok(Self {
                     bucket,
                     events,
                     model: raw.model,
                     n_buckets,
+                    wave_users: raw.wave_users,
                     element_type,
                     late_days: raw.late_days,
                     work_dir: raw.work_dir,
@@ -154,6 +243,7 @@ impl TryFrom<Raw> for Config {
                     single_publisher: raw.single_publisher,
                     threads: raw.threads,
                     gates: raw.gates,
+                    schedule,
                 })
             }
             _ => Err(faults),
@@ -177,7 +267,7 @@ mod tests {
         let shipped = config::load::<Raw, AsTyped>(None, DEFAULTS).unwrap();
         assert_eq!(shipped.0, Raw::default());
         let config = Config::load(None).unwrap();
-        assert_eq!(config.model, ModelChoice::Newest);
+        assert_eq!(config.model, ModelChoice::Serving);
         assert_eq!(config.n_buckets.get(), 16);
         assert!(config.bucket.as_str().starts_with("file:///"));
     }
@@ -187,12 +277,15 @@ mod tests {
         let yaml = DEFAULTS
             .replace("n_buckets: 16", "n_buckets: 0")
             .replace("element_type: f32", "element_type: int4")
-            .replace("min_rows_ratio: 0.99", "min_rows_ratio: 3");
+            .replace("min_rows_ratio: 0.99", "min_rows_ratio: 3")
+            .replace("0 3 * * *", "0 30 * * *");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("inference.yaml");
         std::fs::write(&file, yaml).unwrap();
         let message = Config::load(Some(&file)).unwrap_err().to_string();
-        for fault in ["n_buckets: 0", "element_type: `int4`", "gates.min_rows_ratio: 3"] {
+        for fault in
+            ["n_buckets: 0", "element_type: `int4`", "gates.min_rows_ratio: 3", "schedule.cron: `0 30 * * *`"]
+        {
             assert!(message.contains(fault), "{fault} is not in: {message}");
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
-use dayvec_core::Day;
+use dayvec_core::{Day, Gate};
 use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use crate::events::{self, Events, Reading};
 use crate::plan::{Plan, state_id};
 use crate::progress::Progress;
 use crate::report::{Outcome, Report, Stages};
+use crate::share::Share;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
@@ -33,13 +34,15 @@ pub struct Request {
     pub force: bool,
     /// Start from the whole log and encode everybody.
     pub full: bool,
+    /// This worker's share of the run.
+    pub share: Share,
 }
 
 impl Request {
     /// A plain run for `day`.
     #[must_use]
     pub const fn new(day: Day) -> Self {
-        Self { day, model: None, force: false, full: false }
+        Self { day, model: None, force: false, full: false, share: Share::WHOLE }
     }
 }
 
@@ -86,21 +89,21 @@ impl Run<'_> {
         let mut stages = Stages::begin();
         let prepared = self.prepare(&mut stages)?;
         let key = prepared.run.layout().manifest();
-        let (outcome, manifest, resumed_buckets) = match self
+        let (outcome, made, resumed_buckets) = match self
             .runtime
             .block_on(commit::earlier(&prepared.bucket, &key))?
         {
             Earlier::Announced(manifest) => {
                 tracing::info!(snapshot = manifest.snapshot_id, "this run is finished and announced already");
-                (Outcome::AlreadyAnnounced, manifest, self.config.n_buckets.get())
+                (Outcome::AlreadyAnnounced, Summary::of(manifest)?, self.config.n_buckets.get())
             }
             Earlier::Written(manifest) if !manifest.failed_gates().is_empty() && !self.request.force => {
-                (Outcome::GatesFailed, manifest, self.config.n_buckets.get())
+                (Outcome::GatesFailed, Summary::of(manifest)?, self.config.n_buckets.get())
             }
             Earlier::Written(manifest) => {
                 let publisher = self.begin(&prepared)?;
                 let announced = commit::announce(&publisher, &manifest, self.request.force);
-                (self.runtime.block_on(announced)?, manifest, self.config.n_buckets.get())
+                (self.runtime.block_on(announced)?, Summary::of(manifest)?, self.config.n_buckets.get())
             }
             Earlier::Unfinished => {
                 prepared.plan.check_order(self.request)?;
@@ -108,7 +111,7 @@ impl Run<'_> {
             }
         };
         stages.end("commit");
-        self.report(prepared, (outcome, manifest, resumed_buckets), &stages)
+        Ok(self.report(prepared, (outcome, made, resumed_buckets), &stages))
     }
 
     /// Load the model, choose where to start, read the events.
@@ -138,6 +141,9 @@ impl Run<'_> {
                 tracing::warn!(day = %request.day, "the log has no event for these days; everybody is carried")
             }
         }
+        if !request.force {
+            events.check_reach(request.day)?;
+        }
         let to = state_id(plan.from.as_ref(), &events::digest_of(&events.sequences), request.day);
         let run = RunDescription {
             day: request.day,
@@ -160,7 +166,7 @@ impl Run<'_> {
     }
 
     /// Make what is missing of the run, then commit.
-    fn make(&self, prepared: &Prepared, stages: &mut Stages) -> anyhow::Result<(Outcome, Manifest, u32)> {
+    fn make(&self, prepared: &Prepared, stages: &mut Stages) -> anyhow::Result<(Outcome, Summary, u32)> {
         let Prepared { bucket, checkpoint, states, plan, events, to, .. } = prepared;
         let publisher = self.begin(prepared)?;
         let done = self.runtime.block_on(publisher.done_buckets()).or_store_exit()?;
@@ -189,18 +195,27 @@ impl Run<'_> {
             done: &done.keys().copied().collect(),
             shutdown: self.shutdown,
         };
-        pass.run(waves(n_buckets, users_at_most), &mut progress)?;
+        let waves = waves(n_buckets, users_at_most, self.config.wave_users.into()).into_iter().enumerate();
+        let ours = waves.filter(|&(wave, _)| self.request.share.has(wave)).map(|(_, buckets)| buckets);
+        pass.run(ours.collect(), &mut progress)?;
         drop(progress);
         stages.end("encode_users");
+        let made = self.runtime.block_on(Made::of(&publisher))?;
+        if made.n_buckets() < n_buckets {
+            return Ok((
+                Outcome::ShareDone,
+                Summary { statistics: made.statistics, items: 0, gates: Vec::new() },
+                done.len() as u32,
+            ));
+        }
         self.write_items(checkpoint, &publisher)?;
         stages.end("encode_items");
         self.runtime.block_on(async {
-            let made = Made::of(&publisher).await?;
             states.mark_whole(to, made.statistics.users + made.statistics.without_embedding).await?;
             let limits = &self.config.gates;
             let manifest = made.write_manifest(bucket, &publisher, plan.users_before, limits).await?;
             let outcome = commit::announce(&publisher, &manifest, self.request.force).await?;
-            Ok((outcome, manifest, done.len() as u32))
+            Ok((outcome, Summary::of(manifest)?, done.len() as u32))
         })
     }
 
@@ -218,30 +233,45 @@ impl Run<'_> {
     fn report(
         &self,
         prepared: Prepared,
-        (outcome, manifest, resumed_buckets): (Outcome, Manifest, u32),
+        (outcome, made, resumed_buckets): (Outcome, Summary, u32),
         stages: &Stages,
-    ) -> anyhow::Result<Report> {
-        let Prepared { plan, events, .. } = prepared;
-        let statistics: Statistics =
-            serde_json::from_value(manifest.statistics.clone()).context("read the manifest's statistics")?;
-        Ok(Report {
+    ) -> Report {
+        let Prepared { plan, events, run, .. } = prepared;
+        let Summary { statistics, items, gates } = made;
+        Report {
             day: self.request.day,
             outcome,
             start: plan.start(),
             start_day: plan.from.map(|from| from.state.day),
-            model_id: manifest.model_id.clone(),
-            users: manifest.totals.users,
+            model_id: run.model_id.clone(),
+            users: statistics.users,
             encoded: statistics.encoded,
             carried: statistics.carried,
-            items: manifest.totals.items,
+            items,
             resumed_buckets,
             statistics,
             events: events.report,
-            forced: outcome == Outcome::Announced && !manifest.failed_gates().is_empty(),
-            gates: manifest.gates,
-            snapshot_id: manifest.snapshot_id,
+            forced: outcome == Outcome::Announced && gates.iter().any(|gate| !gate.passed),
+            gates,
+            snapshot_id: run.layout().snapshot_id().to_owned(),
             seconds: stages.total_s(),
             stages: stages.seconds(),
-        })
+        }
+    }
+}
+
+/// What a run has made, for its report.
+struct Summary {
+    statistics: Statistics,
+    items: u64,
+    gates: Vec<Gate>,
+}
+
+impl Summary {
+    /// Of a run that got to its manifest.
+    fn of(manifest: Manifest) -> anyhow::Result<Self> {
+        let statistics =
+            serde_json::from_value(manifest.statistics).context("read the manifest's statistics")?;
+        Ok(Self { statistics, items: manifest.totals.items, gates: manifest.gates })
     }
 }

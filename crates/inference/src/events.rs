@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, EventSchema, Sequences};
 use dayvec_runtime::{Exit, OrExit as _};
-use dayvec_sequences::{Keep, ReadOptions, ReadReport, SequenceBuilder, SequencesError, event_files};
+use dayvec_sequences::{
+    Keep, ReadOptions, ReadReport, SequenceBuilder, SequencesError, day_of_folder, event_files,
+};
 use url::Url;
 
 use crate::store_exit::OrStoreExit as _;
@@ -26,45 +28,75 @@ impl Span {
     }
 }
 
-/// The files of `span` on this machine; none when the log has no file for these days.
-pub(crate) async fn files(log: &Url, span: Span, scratch: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let root = match log.to_file_path() {
-        Ok(path) if log.scheme() == "file" => path,
-        _ => fetch(log, span, scratch).await.with_context(|| format!("fetch the log {log}"))?,
-    };
-    match event_files(&root, Some(span.days())) {
-        Err(SequencesError::NoFiles { .. }) if span.from.is_some() => Ok(Vec::new()),
-        found => found.or_exit(Exit::BadData).with_context(|| format!("find the log's files in {log}")),
-    }
+/// Where the events of a span are.
+pub(crate) struct Files {
+    /// On this machine, in reading order; none when the log has no file for these days.
+    paths: Vec<PathBuf>,
+    /// The newest of the log's day folders, whether in the span or not; `None` where it has no such folders.
+    newest_folder: Option<Day>,
 }
 
-/// Copy what `span` may need of a remote log to `scratch`; the file or folder that now stands for the log.
-async fn fetch(log: &Url, span: Span, scratch: &Path) -> anyhow::Result<PathBuf> {
+/// The files of `span`, fetched where they are remote.
+pub(crate) async fn files(log: &Url, span: Span, scratch: &Path) -> anyhow::Result<Files> {
+    let (root, newest_folder) = match log.to_file_path() {
+        Ok(path) if log.scheme() == "file" => {
+            let newest = newest_day_folder(&path).with_context(|| format!("list {}", path.display()))?;
+            (path, newest)
+        }
+        _ => fetch(log, span, scratch).await.with_context(|| format!("fetch the log {log}"))?,
+    };
+    let paths = match event_files(&root, Some(span.days())) {
+        Err(SequencesError::NoFiles { .. }) if span.from.is_some() => Vec::new(),
+        found => found.or_exit(Exit::BadData).with_context(|| format!("find the log's files in {log}"))?,
+    };
+    Ok(Files { paths, newest_folder })
+}
+
+/// The newest whole day of a log of day folders; `None` where there is none yet.
+pub(crate) async fn newest_whole_day(log: &Url) -> anyhow::Result<Option<Day>> {
+    let entries = Bucket::open(log).or_store_exit()?.list("").await.or_store_exit();
+    let entries = entries.with_context(|| format!("list the log {log}"))?;
+    Ok(dayvec_sequences::newest_whole_day(entries.iter().map(|entry| entry.key.as_str())))
+}
+
+fn newest_day_folder(root: &Path) -> std::io::Result<Option<Day>> {
+    if !root.is_dir() {
+        return Ok(None);
+    }
+    let entries: Vec<_> = std::fs::read_dir(root)?.collect::<Result<_, _>>()?;
+    Ok(entries.iter().filter_map(|entry| day_of_folder(entry.file_name().to_str()?)).max())
+}
+
+/// Copy what `span` may need of a remote log to `scratch`; the file or folder that now stands for the log, and the
+/// newest of its day folders.
+async fn fetch(log: &Url, span: Span, scratch: &Path) -> anyhow::Result<(PathBuf, Option<Day>)> {
     let root = scratch.join("events");
     let name = log.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
     if name.ends_with(".parquet") || name.ends_with(".csv") {
         let folder = log.join(".").context("the folder of the log")?;
         let file = root.join(name);
         Bucket::open(&folder).or_store_exit()?.fetch(name, &file).await.or_store_exit()?;
-        return Ok(file);
+        return Ok((file, None));
     }
     let bucket = Bucket::open(log).or_store_exit()?;
     std::fs::create_dir_all(&root)?;
+    let mut newest = None;
     for entry in bucket.list("").await.or_store_exit()? {
+        newest = newest.max(entry.key.split_once('/').and_then(|(folder, _)| day_of_folder(folder)));
         if wanted(&entry.key, span) {
             bucket.fetch(&entry.key, &root.join(&entry.key)).await.or_store_exit()?;
         }
     }
-    Ok(root)
+    Ok((root, newest))
 }
 
 /// Whether an object of the log belongs to the span: by its day folder, if it is in one.
 fn wanted(key: &str, span: Span) -> bool {
     let (from, to) = span.days();
-    match key.split_once('/').map(|(folder, _)| folder.strip_prefix("day=").map(str::parse::<Day>)) {
+    match key.split_once('/').map(|(folder, _)| day_of_folder(folder)) {
         None => true,
-        Some(Some(Ok(day))) => from <= day && day <= to,
-        Some(_) => false,
+        Some(Some(day)) => from <= day && day <= to,
+        Some(None) => false,
     }
 }
 
@@ -74,6 +106,27 @@ pub(crate) struct Events {
     pub(crate) sequences: Sequences,
     /// What was read, and what was bad about it; `None` when there was no file.
     pub(crate) report: Option<ReadReport>,
+    /// The last day that the log is known to reach.
+    reaches: Option<Day>,
+}
+
+impl Events {
+    /// Refuse a day that has not come yet in the log: its snapshot would carry everybody, and then stand in the way
+    /// of the days before it. A quiet day in the middle of a log is no such day.
+    pub(crate) fn check_reach(&self, day: Day) -> anyhow::Result<()> {
+        if self.reaches.is_some_and(|last| last >= day) {
+            return Ok(());
+        }
+        let found = match self.reaches {
+            Some(last) => format!("it ends on {last}"),
+            None => "nothing is there of these days".to_owned(),
+        };
+        let error = anyhow::anyhow!(
+            "the log has no event of {day} or later: {found}. Run again when the day's events are there, or use \
+             --force to publish {day} without any"
+        );
+        Err(error).or_exit(Exit::Unavailable)
+    }
 }
 
 /// How to read.
@@ -88,10 +141,13 @@ pub(crate) struct Reading<'a> {
 
 impl Reading<'_> {
     /// Read `files`.
-    pub(crate) fn read(self, files: &[PathBuf]) -> anyhow::Result<Events> {
-        let nothing =
-            || Events { sequences: Sequences { offsets: vec![0], ..Sequences::default() }, report: None };
-        if files.is_empty() {
+    pub(crate) fn read(self, files: &Files) -> anyhow::Result<Events> {
+        let nothing = || Events {
+            sequences: Sequences { offsets: vec![0], ..Sequences::default() },
+            report: None,
+            reaches: files.newest_folder,
+        };
+        if files.paths.is_empty() {
             return Ok(nothing());
         }
         let options = ReadOptions {
@@ -102,13 +158,14 @@ impl Reading<'_> {
         };
         let mut builder = SequenceBuilder::new(self.schema, options).or_exit(Exit::BadData)?;
         let finished = builder
-            .push_files(files)
+            .push_files(&files.paths)
             .and_then(|()| builder.finish(Keep { newest: Some(self.depth), look_back_days: None }));
         match finished {
             Err(SequencesError::EmptyLog { .. }) if self.span.from.is_some() => Ok(nothing()),
             finished => {
                 let (sequences, report) = finished.or_exit(Exit::BadData).context("read the log")?;
-                Ok(Events { sequences, report: Some(report) })
+                let reaches = files.newest_folder.max(report.newest_s.map(Day::of_timestamp));
+                Ok(Events { sequences, report: Some(report), reaches })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The gates: what a snapshot must satisfy before readers see it. Numbers in, verdicts out; no I/O.
 
-use dayvec_snapshot::Gate;
+use dayvec_core::Gate;
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::Statistics;

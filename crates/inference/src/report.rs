@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
-use dayvec_core::Day;
+use anyhow::Context as _;
+use dayvec_core::{Day, Gate};
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_sequences::ReadReport;
-use dayvec_snapshot::Gate;
 use serde::Serialize;
 
 use crate::statistics::Statistics;
@@ -23,7 +22,14 @@ pub enum Outcome {
     AlreadyAnnounced,
     /// A gate failed; the snapshot is whole, and readers don't see it.
     GatesFailed,
+    /// This worker's share is done, and others' are not: the last of them commits.
+    ShareDone,
 }
+
+/// A snapshot is whole, and gates keep it from being announced.
+#[derive(Debug, thiserror::Error)]
+#[error("gates failed")]
+pub(crate) struct GatesFailed;
 
 /// Where a run started from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,7 +93,7 @@ impl Report {
         }
         let failed: Vec<String> =
             self.gates.iter().filter(|gate| !gate.passed).map(|gate| format!("\n  - {gate}")).collect();
-        Err(anyhow!("gates failed")).or_exit(Exit::BadData).with_context(|| {
+        Err(GatesFailed).or_exit(Exit::BadData).with_context(|| {
             format!(
                 "snapshot {} is whole but not announced, for these gates failed:{}\nlook at it; to announce it all the \
                  same, run again with --force",

@@ -1,6 +1,7 @@
 //! Which exit code an error of the bucket means: what the caller of the program can do about it.
 
 use dayvec_bucket::BucketError;
+use dayvec_registry::RegistryError;
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_snapshot::SnapshotError;
 
@@ -23,6 +24,13 @@ impl<T> OrStoreExit<T> for Result<T, SnapshotError> {
     }
 }
 
+impl<T> OrStoreExit<T> for Result<T, RegistryError> {
+    fn or_store_exit(self) -> anyhow::Result<T> {
+        let exit = self.as_ref().err().map(of_registry);
+        self.or_exit(exit.unwrap_or(Exit::Unavailable))
+    }
+}
+
 fn of_bucket(error: &BucketError) -> Exit {
     match error {
         BucketError::BadUrl { .. } | BucketError::CreateNotHonoured { .. } => Exit::BadConfig,
@@ -37,6 +45,14 @@ fn of_snapshot(error: &SnapshotError) -> Exit {
     match error {
         SnapshotError::Bucket(error) => of_bucket(error),
         SnapshotError::LostRace { .. } => Exit::LostRace,
+        _ => Exit::BadData,
+    }
+}
+
+fn of_registry(error: &RegistryError) -> Exit {
+    match error {
+        RegistryError::Bucket(error) => of_bucket(error),
+        RegistryError::LostRace { .. } => Exit::LostRace,
         _ => Exit::BadData,
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use dayvec_proto::lookup::server::embedding_lookup_server::{EmbeddingLookupServer, SERVICE_NAME};
 use dayvec_runtime::admin::{self, Readiness};
-use dayvec_runtime::config::to_yaml;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Router, TcpIncoming};
@@ -70,7 +69,8 @@ impl Health {
 /// when another process uses the cache folder.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
-    tracing::info!(config = to_yaml(&config), "settings");
+    admin::watch_disk(&config.cache_dir);
+    dayvec_runtime::config::log(&config);
     let address = listeners.grpc.local_addr().context("read the address of the gRPC port")?;
     let admin_address = listeners.admin.local_addr().context("read the address of the admin port")?;
     let serving = Arc::new(Serving::default());
@@ -123,7 +123,7 @@ fn router(serving: &Arc<Serving>, limits: &Limits, health: &Health) -> anyhow::R
     let service = tonic_health::server::HealthService::from_health_reporter(health.reporter.clone());
     let reflection = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(dayvec_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(dayvec_proto::LOOKUP_DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let fault = |error| io::Error::other(format!("the descriptors can't be read: {error}"));

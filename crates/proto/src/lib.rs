@@ -1,5 +1,5 @@
-//! The gRPC words of dayvec, generated from `proto/`: messages and client in [`lookup::v1`], the server in
-//! [`lookup::server`], and the descriptors that reflection answers with.
+//! The gRPC words of dayvec, generated from `proto/`: messages and client of the lookup in [`lookup::v1`], its server in
+//! [`lookup::server`], everything of the trainer in [`trainer::v1`], and the descriptors that reflection answers with.
 //!
 //! Nothing else belongs here but [`Encoded`], which lets the server write its hot replies as bytes.
 
@@ -36,5 +36,24 @@ pub mod lookup {
     }
 }
 
-/// Encoded `FileDescriptorSet` of every service here, comments included: what server reflection tells.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+/// The trainer service.
+pub mod trainer {
+    /// Messages, `trainer_client` and `trainer_server`.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
+        reason = "generated"
+    )]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/dayvec.trainer.v1.rs"));
+    }
+}
+
+/// Encoded `FileDescriptorSet` of the lookup, comments included: what its server reflection tells.
+pub const LOOKUP_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lookup.bin"));
+
+/// The same of the trainer.
+pub const TRAINER_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trainer.bin"));

@@ -2,13 +2,15 @@
 //!
 //! Any code may record with the `metrics` crate once [`install_metrics`] has run; before that, recording is a no-op.
 
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{io, sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{io, time::Duration};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,9 @@ const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 
 const UPKEEP: Duration = Duration::from_secs(5);
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Folders whose disk is watched.
+static DISKS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Whether the program can do its work, shared between the program and its admin port. Starts as not ready.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +67,32 @@ pub fn install_metrics() -> &'static PrometheusHandle {
     })
 }
 
+/// Tell the free and whole size of the disk that holds `folder`, as long as the admin port is served.
+pub fn watch_disk(folder: &Path) {
+    DISKS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.to_owned());
+    measure_disks();
+}
+
+fn measure_disks() {
+    for folder in DISKS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // A folder that is not there yet is on the disk of the nearest one above it that is.
+        let measured = folder.ancestors().find_map(|above| rustix::fs::statvfs(above).ok());
+        let Some(disk) = measured else { continue };
+        let label = folder.display().to_string();
+        gauge!("disk_free_bytes", "folder" => label.clone()).set((disk.f_bavail * disk.f_frsize) as f64);
+        gauge!("disk_size_bytes", "folder" => label).set((disk.f_blocks * disk.f_frsize) as f64);
+    }
+}
+
+fn tell_build() {
+    let program = std::env::current_exe().ok();
+    let program = program
+        .as_deref()
+        .and_then(Path::file_name)
+        .map_or_else(String::new, |name| name.to_string_lossy().into());
+    gauge!("build_info", "program" => program, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
 /// Answer the admin port on `listener` until `shutdown`.
 ///
 /// `/livez` is 200 while the process runs; `/readyz` is 200 or 503 as `readiness` says; `/metrics` is the Prometheus
@@ -75,6 +106,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let metrics = install_metrics();
+    tell_build();
     let routes = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -85,6 +117,7 @@ pub async fn serve(
         loop {
             tick.tick().await;
             metrics.run_upkeep();
+            measure_disks();
         }
     });
     let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;

@@ -182,6 +182,8 @@ impl SequenceBuilder {
     /// Time, action and label of the good rows; counts the others.
     fn complete(&mut self, rows: &mut Rows, checked: Checked) {
         let Checked { fates, mut timestamp, mut action_type } = checked;
+        let plausible = timestamp.iter().zip(&fates).filter(|(_, fate)| !matches!(fate, Fate::Bad(_)));
+        self.report.newest_s = self.report.newest_s.max(plausible.map(|(&at, _)| at).max());
         if rows.user.len() < fates.len() {
             self.report.outside_window += fates.iter().filter(|fate| **fate == Fate::Outside).count() as u64;
             retain_good(&mut timestamp, &fates);

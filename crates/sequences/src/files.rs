@@ -69,8 +69,26 @@ pub fn event_files(root: &Path, days: Option<(Day, Day)>) -> Result<Vec<PathBuf>
     Ok(files)
 }
 
+/// The newest day that a log of day folders is past: one whose folder holds `_SUCCESS`, as Spark and Hadoop leave it,
+/// or one before the newest folder. `None` where there is none yet. `keys` are paths from the log's root.
+pub fn newest_whole_day<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Day> {
+    let mut days: Vec<(Day, bool)> = keys
+        .filter_map(|key| key.split_once('/'))
+        .filter_map(|(folder, file)| Some((day_of_folder(folder)?, file == "_SUCCESS")))
+        .collect();
+    days.sort_unstable();
+    let newest = days.last()?.0;
+    days.into_iter().rev().find(|&(day, is_marked)| is_marked || day < newest).map(|(day, _)| day)
+}
+
+/// The day of a folder named `day=YYYY-MM-DD`.
+#[must_use]
+pub fn day_of_folder(name: &str) -> Option<Day> {
+    name.strip_prefix("day=")?.parse().ok()
+}
+
 fn day_folder(path: &Path) -> Option<(Day, PathBuf)> {
-    let day = path.file_name()?.to_str()?.strip_prefix("day=")?.parse().ok()?;
+    let day = day_of_folder(path.file_name()?.to_str()?)?;
     path.is_dir().then(|| (day, path.to_path_buf()))
 }
 
@@ -132,6 +150,22 @@ mod tests {
         let day = "2011-12-04".parse().unwrap();
         let message = event_files(root.path(), Some((day, day))).unwrap_err().to_string();
         assert!(message.contains("for 2011-12-04") && message.contains("to 2011-12-03"), "{message}");
+    }
+
+    #[test]
+    fn a_day_is_whole_when_it_is_marked_or_past() {
+        let keys = [
+            ("day=2011-12-01/a.parquet", None),
+            ("day=2011-12-02/a.parquet", Some("2011-12-01")),
+            ("day=2011-12-02/_SUCCESS", Some("2011-12-02")),
+            ("day=2011-12-05/a.parquet", Some("2011-12-02")),
+            ("notes.txt", Some("2011-12-02")),
+        ];
+        for so_far in 0..keys.len() {
+            let expected = keys[so_far].1.map(|day| day.parse().unwrap());
+            let found = newest_whole_day(keys[..=so_far].iter().map(|(key, _)| *key));
+            assert_eq!(found, expected, "{}", keys[so_far].0);
+        }
     }
 
     #[test]

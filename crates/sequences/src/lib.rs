@@ -38,5 +38,5 @@ pub use arrange::Keep;
 pub use bad_rows::BadRow;
 pub use builder::{ReadOptions, SequenceBuilder};
 pub use error::{Result, SequencesError};
-pub use files::event_files;
+pub use files::{day_of_folder, event_files, newest_whole_day};
 pub use report::ReadReport;

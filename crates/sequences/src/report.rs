@@ -29,6 +29,8 @@ pub struct ReadReport {
     pub first_s: Option<i64>,
     /// Unix seconds of the newest.
     pub last_s: Option<i64>,
+    /// Unix seconds of the newest plausible time in the files, inside the window or not: how far they reach.
+    pub newest_s: Option<i64>,
 }
 
 impl ReadReport {

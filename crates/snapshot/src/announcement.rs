@@ -1,11 +1,11 @@
 //! The append-only log of announcements: the newest one names the snapshot that readers serve.
 
-use dayvec_bucket::{Bucket, Created};
+use dayvec_bucket::{Bucket, Created, Records};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{self, ANNOUNCEMENTS};
+use crate::layout::ANNOUNCEMENTS;
 use crate::{SnapshotError, reader};
 
 const READS_AT_ONCE: usize = 16;
@@ -71,7 +71,7 @@ pub async fn announcements(bucket: &Bucket) -> Result<Vec<Announcement>, Snapsho
 /// # Errors
 /// [`SnapshotError::Damaged`] for one that cannot be read, [`SnapshotError::Bucket`].
 pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<Announcement>, SnapshotError> {
-    let sequences = sequences_after(bucket, sequence).await?;
+    let sequences = log(bucket).numbers_after(sequence).await?;
     let reads = sequences.into_iter().map(|sequence| read(bucket, sequence));
     futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
 }
@@ -81,19 +81,18 @@ pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<A
 /// # Errors
 /// As [`announcements_after`].
 pub async fn newest_announcement(bucket: &Bucket) -> Result<Option<Announcement>, SnapshotError> {
-    match sequences_after(bucket, 0).await?.last() {
+    match log(bucket).numbers_after(0).await?.last() {
         Some(&sequence) => Ok(Some(read(bucket, sequence).await?)),
         None => Ok(None),
     }
 }
 
-async fn sequences_after(bucket: &Bucket, sequence: u64) -> Result<Vec<u64>, SnapshotError> {
-    let entries = bucket.list_after(ANNOUNCEMENTS, Some(&layout::announcement(sequence))).await?;
-    Ok(entries.iter().filter_map(|entry| layout::sequence_of(&entry.key)).collect())
+fn log(bucket: &Bucket) -> Records {
+    Records::new(bucket, ANNOUNCEMENTS)
 }
 
 async fn read(bucket: &Bucket, sequence: u64) -> Result<Announcement, SnapshotError> {
-    let key = layout::announcement(sequence);
+    let key = log(bucket).key(sequence);
     let announcement: Announcement = reader::read_json(bucket, &key).await?;
     if announcement.sequence != sequence {
         let reason = format!("it says that it is announcement {}", announcement.sequence);
@@ -126,7 +125,7 @@ pub async fn announce(
         forced,
     };
     let bytes = reader::to_json(&announcement);
-    match bucket.put_new(&layout::announcement(announcement.sequence), bytes).await? {
+    match log(bucket).put(announcement.sequence, bytes).await? {
         Created::Yes => Ok(announcement),
         // Announcing is not repeated by us, but a lost answer may have been repeated below us.
         Created::AlreadyThere => match read(bucket, announcement.sequence).await? {

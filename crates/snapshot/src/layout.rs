@@ -93,20 +93,6 @@ impl Layout {
     }
 }
 
-/// Key of an announcement; 20 digits, so keys sort as numbers.
-pub(crate) fn announcement(sequence: u64) -> String {
-    format!("{ANNOUNCEMENTS}/{sequence:020}.json")
-}
-
-/// Sequence number of an announcement's key; `None` for any other key.
-pub(crate) fn sequence_of(key: &str) -> Option<u64> {
-    let digits = key.strip_prefix(ANNOUNCEMENTS)?.strip_prefix('/')?.strip_suffix(".json")?;
-    if digits.len() != 20 {
-        return None;
-    }
-    digits.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,11 +107,6 @@ mod tests {
         assert_eq!(layout.users_done(12_345), "snapshots/2011-12-09/0123/done/12345.json");
         assert_eq!(layout.items_done(0), "snapshots/2011-12-09/0123/done/items-0000.json");
         assert_eq!(layout.manifest(), "snapshots/2011-12-09/0123/manifest.json");
-        assert_eq!(announcement(42), "announcements/00000000000000000042.json");
-        assert_eq!(sequence_of(&announcement(u64::MAX)), Some(u64::MAX));
-        for other in ["announcements/42.json", "announcements/readme.md", "pins/00000000000000000042.json"] {
-            assert_eq!(sequence_of(other), None);
-        }
     }
 
     #[test]

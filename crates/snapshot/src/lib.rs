@@ -29,7 +29,7 @@ pub use announcement::{
 };
 pub use error::SnapshotError;
 pub use layout::{Layout, RunId};
-pub use manifest::{ElementType, Gate, Manifest, RunDescription, SNAPSHOT_FORMAT_VERSION, Totals};
+pub use manifest::{ElementType, Manifest, RunDescription, SNAPSHOT_FORMAT_VERSION, Totals};
 pub use part::{ItemEmbeddings, Part};
 pub use publisher::Publisher;
 pub use reader::{

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dayvec_core::Day;
+use dayvec_core::{Day, Gate};
 use serde::{Deserialize, Serialize};
 
 use crate::{Layout, Part, RunId};
@@ -73,52 +73,6 @@ impl RunDescription {
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(self.day, &self.run_id())
-    }
-}
-
-/// One number against its limits; a gate that fails keeps a snapshot from being announced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Gate {
-    /// What was measured.
-    pub name: String,
-    /// The number; in JSON `null` when it is not finite.
-    #[serde(deserialize_with = "null_is_nan")]
-    pub value: f64,
-    /// What it must reach.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<f64>,
-    /// What it must not pass.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<f64>,
-    /// Whether it did.
-    pub passed: bool,
-}
-
-fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
-impl Gate {
-    /// A number that must lie between two limits; a number that is not one fails.
-    #[must_use]
-    pub fn new(name: &str, value: f64, at_least: Option<f64>, at_most: Option<f64>) -> Self {
-        let passed = !value.is_nan()
-            && at_least.is_none_or(|least| value >= least)
-            && at_most.is_none_or(|most| value <= most);
-        Self { name: name.into(), value, at_least, at_most, passed }
-    }
-}
-
-impl fmt::Display for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}", self.name, self.value)?;
-        if let Some(least) = self.at_least {
-            write!(f, ", at least {least} is asked for")?;
-        }
-        if let Some(most) = self.at_most {
-            write!(f, ", at most {most} is allowed")?;
-        }
-        Ok(())
     }
 }
 

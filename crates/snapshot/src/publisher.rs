@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dayvec_bucket::{Bucket, Created, unique_name};
-use dayvec_core::EmbeddingBlock;
+use dayvec_core::{EmbeddingBlock, Gate};
 use futures::{StreamExt as _, TryStreamExt as _};
 use parquet::errors::ParquetError;
 use serde::Serialize;
 
 use crate::part::{check_items, check_users};
 use crate::{
-    Announcement, Gate, ItemEmbeddings, Layout, Manifest, Part, Reason, RunDescription,
-    SNAPSHOT_FORMAT_VERSION, SnapshotError, Totals, announce, announcements, reader, table,
+    Announcement, ItemEmbeddings, Layout, Manifest, Part, Reason, RunDescription, SNAPSHOT_FORMAT_VERSION,
+    SnapshotError, Totals, announce, announcements, reader, table,
 };
 
 /// Done markers read at once.

@@ -25,6 +25,12 @@ pub enum Command {
         #[arg(long)]
         resume: bool,
     },
+    /// Serve runs of training over gRPC, one at a time, and promote what they make; see proto/dayvec/trainer/v1.
+    Serve {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Measure a checkpoint and the baselines on the days after the cut-off.
     Evaluate {
         /// The configuration.

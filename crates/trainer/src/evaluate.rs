@@ -1,12 +1,14 @@
 //! Measures a model beside the baselines on the days after the cut-off, and writes its best items for others to score.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
-use dayvec_core::{Day, ItemTable};
+use dayvec_core::{Day, IdColumn, ItemTable};
+use dayvec_evaluation::baselines::Popularity;
 use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Scorer, Table, Truth, retrieve, top};
 use dayvec_model::{Model, load_spec};
 use dayvec_runtime::{Exit, OrExit};
@@ -22,6 +24,7 @@ use crate::items::FeaturedItems;
 use crate::publish::fetch;
 use crate::report::{Report, Tables};
 use crate::scorers::{baselines, model_scorer};
+use crate::service::Contest;
 use crate::store::Store;
 
 /// Measure a model and the baselines.
@@ -72,6 +75,7 @@ struct Loaded {
     data: Resolved,
     events: serde_json::Value,
     folder: PathBuf,
+    store: Store,
 }
 
 impl Loaded {
@@ -99,7 +103,7 @@ impl Loaded {
         let log = Log::read(&config, &spec.events)?;
         let events = json!(log.report);
         let data = log.resolve(&items.table, &spec);
-        Ok(Self { model, items, data, events, folder })
+        Ok(Self { model, items, data, events, folder, store })
     }
 }
 
@@ -161,4 +165,71 @@ pub fn write_top(config: &Config, checkpoint: &str, k: usize, out: &Path) -> any
         Ok(batch.num_rows())
     };
     write().with_context(|| format!("write {}", out.display()))
+}
+
+/// A model that wants to serve, measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Contender {
+    pub(crate) recall_at_10: f64,
+    /// Where its training ended.
+    pub(crate) cut_off: Day,
+}
+
+/// Measure a model, popularity and the serving model (where there is one) on the test days of the former, over the users
+/// that both models can encode.
+pub(crate) fn contend(config: &Config, candidate: &str, serving: Option<&str>) -> anyhow::Result<Contest> {
+    let mut config = config.clone();
+    config.raw.split.cut_off = None;
+    let candidate = Loaded::load(&config, candidate)?;
+    let cut_off = candidate.data.window.cut_off;
+    let ours = candidate.outcomes()?;
+    let mut contest = Contest {
+        candidate: Contender { recall_at_10: recall(&ours.model, &|_| true), cut_off },
+        popularity: recall(&ours.popularity, &|_| true),
+        serving: None,
+        serving_cut_off: None,
+    };
+    let Some(serving) = serving else { return Ok(contest) };
+    let serving_cut_off = trained_until(&fetch(&candidate.store, serving, &config.work_dir)?)?;
+    contest.serving_cut_off = Some(serving_cut_off);
+    if serving_cut_off > cut_off {
+        return Ok(contest);
+    }
+    config.raw.split.cut_off = Some(cut_off);
+    let serving = Loaded::load(&config, serving)?;
+    let theirs = serving.outcomes()?;
+    let (ids, other_ids) = (&candidate.data.history.users, &serving.data.history.users);
+    let has = |outcomes: &ModelOutcomes, ids: &IdColumn| -> HashSet<String> {
+        outcomes.users.iter().map(|&user| ids.get(user).to_owned()).collect()
+    };
+    let (mine, other) = (has(&ours, ids), has(&theirs, other_ids));
+    contest.candidate.recall_at_10 = recall(&ours.model, &|user| other.contains(ids.get(user)));
+    contest.popularity = recall(&ours.popularity, &|user| other.contains(ids.get(user)));
+    contest.serving = Some(recall(&theirs.model, &|user| mine.contains(other_ids.get(user))));
+    Ok(contest)
+}
+
+fn recall(outcomes: &Outcomes, keep: &dyn Fn(usize) -> bool) -> f64 {
+    outcomes.metrics(keep).seen_allowed.recall_at_10.micro.value
+}
+
+/// What a model and popularity retrieved for the test users.
+struct ModelOutcomes {
+    users: Vec<usize>,
+    model: Outcomes,
+    popularity: Outcomes,
+}
+
+impl Loaded {
+    fn outcomes(&self) -> anyhow::Result<ModelOutcomes> {
+        let history = &self.data.history;
+        let truth = truth(&self.data)?;
+        let options = EvalOptions { interests: None, n_resamples: 1, ..EvalOptions::default() };
+        let run = |scorer: &dyn Scorer| {
+            retrieve(scorer, history, &truth, &options).with_context(|| format!("evaluate {}", scorer.name()))
+        };
+        let model = run(&model_scorer(&self.model, history, &truth.users)?)?;
+        let popularity = run(&Popularity::new(history))?;
+        Ok(ModelOutcomes { users: truth.users, model, popularity })
+    }
 }

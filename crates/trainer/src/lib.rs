@@ -21,22 +21,26 @@ mod report;
 mod run;
 mod run_folder;
 mod scorers;
+mod service;
 mod stages;
 mod store;
 mod tensorboard;
+mod told;
 mod train;
 mod training;
 
 pub use cli::{Cli, Command, ConfigArgs};
 pub use config::{
     Batch, BuildItems, Config, Correction, DataFacts, Evaluation, Events, ItemSource, ItemText, Items,
-    ModelSizes, Negatives, Optimizer, RawConfig, Run, SHIPPED, Split,
+    ModelSizes, Negatives, Optimizer, Promotion, RawConfig, Run, SHIPPED, Service, Split,
 };
 pub use evaluate::{evaluate, write_top};
 pub use report::{Report, Tables};
 pub use run::run;
 pub use run_folder::{RunFolder, Saved, State};
+pub use service::{Listeners, serve};
 pub use stages::Stages;
 pub use tensorboard::{Event, EventWriter, Scalar, Summary, read_events};
+pub use told::{Standing, Told, Watcher, nobody};
 pub use train::{Outcome, train};
 pub use training::Figures;

@@ -9,6 +9,7 @@ use dayvec_model::StepStats;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::tensorboard::EventWriter;
+use crate::told::Standing;
 
 const LOG_EVERY: Duration = Duration::from_secs(5);
 /// Steps that one TensorBoard point stands for.
@@ -70,7 +71,7 @@ impl Progress {
     }
 
     /// `step` steps are done; the newest one went like this.
-    pub(crate) fn step(&mut self, step: u64, stats: &StepStats) -> anyhow::Result<()> {
+    pub(crate) fn step(&mut self, step: u64, stats: &StepStats) -> anyhow::Result<Standing> {
         let loss = self.loss.map_or(stats.loss, |loss| loss + NEWEST_WEIGHT * (stats.loss - loss));
         self.loss = Some(loss);
         for window in [&mut self.shown, &mut self.drawn, &mut self.whole] {
@@ -80,34 +81,40 @@ impl Progress {
             self.draw(step, stats)?;
         }
         let is_last = step == self.total_steps;
+        let standing = Standing {
+            step,
+            steps: self.total_steps,
+            loss,
+            users_per_s: self.shown.per_second(self.shown.users),
+            tokens_per_s: self.shown.per_second(self.shown.tokens),
+        };
         match &self.bar {
             Some(bar) => {
                 bar.set_position(step);
                 if self.shown.since.elapsed() >= Duration::from_millis(500) || is_last {
-                    let users_per_s = self.shown.per_second(self.shown.users);
-                    let tokens_per_s = self.shown.per_second(self.shown.tokens);
+                    let Standing { users_per_s, tokens_per_s, .. } = standing;
                     bar.set_message(format!(
                         "loss {loss:.3}  {users_per_s:.0} users/s  {tokens_per_s:.0} tokens/s"
                     ));
                     self.shown = Window::new();
                 }
             }
-            None if self.shown.since.elapsed() >= LOG_EVERY || is_last => self.log(step, loss),
+            None if self.shown.since.elapsed() >= LOG_EVERY || is_last => self.log(&standing),
             None => {}
         }
-        Ok(())
+        Ok(standing)
     }
 
-    fn log(&mut self, step: u64, loss: f64) {
+    fn log(&mut self, standing: &Standing) {
         let per_step =
             self.shown.since.elapsed() / u32::try_from(self.shown.steps.max(1)).unwrap_or(u32::MAX);
-        let left_s = per_step.as_secs_f64() * (self.total_steps - step) as f64;
+        let left_s = per_step.as_secs_f64() * (standing.steps - standing.step) as f64;
         tracing::info!(
-            step,
-            steps = self.total_steps,
-            loss = rounded(loss, 3),
-            users_per_s = self.shown.per_second(self.shown.users).round(),
-            tokens_per_s = self.shown.per_second(self.shown.tokens).round(),
+            step = standing.step,
+            steps = standing.steps,
+            loss = rounded(standing.loss, 3),
+            users_per_s = standing.users_per_s.round(),
+            tokens_per_s = standing.tokens_per_s.round(),
             left_s = left_s.round(),
             "training"
         );

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use dayvec_bucket::Created;
+use dayvec_registry::{SPEC, key};
 use dayvec_runtime::{Exit, OrExit};
 
 use crate::store::Store;
@@ -13,12 +14,6 @@ use crate::store::Store;
 /// Written before the marker, in this order.
 const FILES: [&str; 5] =
     ["model.safetensors", "optimizer.safetensors", "config.yaml", "metrics.json", "card.md"];
-/// The marker of a whole checkpoint.
-const SPEC: &str = "spec.yaml";
-
-fn key(model_id: &str, file: &str) -> String {
-    format!("checkpoints/{model_id}/{file}")
-}
 
 /// `metrics.json` of a whole checkpoint in the bucket; `None` when there is no such checkpoint.
 pub(crate) fn published_metrics(store: &Store, model_id: &str) -> anyhow::Result<Option<Vec<u8>>> {

@@ -1,4 +1,4 @@
-//! The command line as a call: configuration, signals, one of the two commands, what is printed.
+//! The command line as a call: configuration, signals, one of the commands, what is printed.
 
 #![expect(clippy::print_stdout, reason = "a program's result goes to stdout")]
 
@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::config::Config;
+use crate::service::{Listeners, serve};
+use crate::told::nobody;
 use crate::train::Outcome;
 
 /// Do what the command line says.
@@ -19,7 +21,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train { config, resume } => {
             let Some(config) = prepare(&config)? else { return Ok(()) };
             let (_signals, shutdown) = listen()?;
-            match crate::train(&config, resume, &shutdown)? {
+            match crate::train(&config, resume, &shutdown, &nobody)? {
                 Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
                     println!("{}", report.table());
                     println!("{}", report.checkpoint);
@@ -28,6 +30,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     println!("stopped at step {}: {}", saved.step, saved.path.display())
                 }
             }
+        }
+        Command::Serve { config } => {
+            let Some(config) = prepare(&config)? else { return Ok(()) };
+            let (runtime, shutdown) = listen()?;
+            runtime.block_on(async {
+                let listeners = Listeners::bind(&config).await?;
+                serve(config, listeners, shutdown).await
+            })?;
         }
         Command::Evaluate { config, checkpoint, top, out } => {
             let Some(config) = prepare(&config)? else { return Ok(()) };
@@ -50,7 +60,7 @@ fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<Config>> {
         println!("{}", config.to_yaml());
         return Ok(None);
     }
-    tracing::info!(config = config.to_yaml(), "configuration");
+    dayvec_runtime::config::log(&config.raw);
     if let Some(threads) = i32::try_from(config.raw.run.threads).ok().filter(|&threads| threads > 0) {
         tch::set_num_threads(threads);
     }

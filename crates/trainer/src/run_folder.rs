@@ -34,6 +34,9 @@ pub struct State {
     pub cut_off: Day,
     /// Seconds of training so far, pauses left out.
     pub elapsed_s: f64,
+    /// Running mean of the loss after some of the steps so far: (step, loss).
+    #[serde(default)]
+    pub curve: Vec<(u64, f64)>,
 }
 
 /// A whole checkpoint.
@@ -224,7 +227,13 @@ mod tests {
     use super::*;
 
     fn state(step: u64) -> State {
-        State { model_id: "tiny-0".into(), step, cut_off: Day::of_timestamp(0), elapsed_s: 1.5 }
+        State {
+            model_id: "tiny-0".into(),
+            step,
+            cut_off: Day::of_timestamp(0),
+            elapsed_s: 1.5,
+            curve: vec![(step, 4.5)],
+        }
     }
 
     fn write_one(folder: &Path) -> anyhow::Result<()> {

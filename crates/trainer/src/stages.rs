@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::told::{Told, Watcher};
+
 /// Seconds by stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -12,8 +14,9 @@ pub struct Stages(BTreeMap<String, f64>);
 
 impl Stages {
     /// Run a stage and note its time, also when it fails.
-    pub fn time<T>(&mut self, stage: &str, work: impl FnOnce() -> T) -> T {
+    pub fn time<T>(&mut self, stage: &'static str, tell: Watcher<'_>, work: impl FnOnce() -> T) -> T {
         tracing::info!(stage, "begins");
+        tell(Told::Stage(stage));
         let started = Instant::now();
         let result = work();
         self.add(stage, started.elapsed().as_secs_f64());

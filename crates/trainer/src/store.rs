@@ -24,6 +24,16 @@ impl Store {
         Ok(Self { runtime, bucket: bucket.with_single_publisher(single_publisher) })
     }
 
+    /// Wait for a call of the bucket.
+    pub(crate) fn block_on<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+
+    /// The bucket itself.
+    pub(crate) const fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
     /// Where a key is, for messages.
     pub(crate) fn place(&self, key: &str) -> String {
         format!("{}/{key}", self.bucket.url().as_str().trim_end_matches('/'))
@@ -63,7 +73,7 @@ impl Store {
 }
 
 /// An error of the bucket with what was being done, and the exit code that says what the caller can do.
-fn told<T>(result: Result<T, BucketError>, doing: impl FnOnce() -> String) -> anyhow::Result<T> {
+pub(crate) fn told<T>(result: Result<T, BucketError>, doing: impl FnOnce() -> String) -> anyhow::Result<T> {
     let exit = match &result {
         Err(BucketError::NotFound { .. }) => Exit::BadData,
         Err(BucketError::AlreadyThere { .. }) => Exit::LostRace,

@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::run_folder::{RunFolder, Saved};
 use crate::stages::Stages;
 use crate::store::Store;
+use crate::told::{Told, Watcher};
 use crate::training::{Ended, Training};
 
 /// How a run ended.
@@ -34,16 +35,22 @@ pub enum Outcome {
 
 /// Train, evaluate and upload, or stop with a resumable checkpoint when `shutdown` is cancelled.
 ///
-/// With `resume` it goes on from the newest whole checkpoint in the work folder, where there is one.
+/// With `resume` it goes on from the newest whole checkpoint in the work folder, where there is one. `tell` hears how it
+/// goes, on the thread that trains, so it must be quick.
 ///
 /// # Errors
 /// With the exit code that says what the caller can do.
-pub fn train(config: &Config, resume: bool, shutdown: &CancellationToken) -> anyhow::Result<Outcome> {
+pub fn train(
+    config: &Config,
+    resume: bool,
+    shutdown: &CancellationToken,
+    tell: Watcher<'_>,
+) -> anyhow::Result<Outcome> {
     let mut stages = Stages::default();
     let store = Store::open(&config.bucket, config.raw.single_publisher)?;
     store.probe()?;
-    let log = stages.time("read_events", || Log::read(config, config.schema()))?;
-    let items = stages.time("items", || featured_items(config, &store, &log))?;
+    let log = stages.time("read_events", tell, || Log::read(config, config.schema()))?;
+    let items = stages.time("items", tell, || featured_items(config, &store, &log))?;
     let mut resolved_config = config.raw.clone();
     resolved_config.split.cut_off = Some(log.window.cut_off);
     let config_yaml = dayvec_runtime::config::to_yaml(&resolved_config);
@@ -51,6 +58,7 @@ pub fn train(config: &Config, resume: bool, shutdown: &CancellationToken) -> any
     spec.model_id = model_id(config, &spec, &log)?;
     spec.tower_pair_id = "unfinished".to_owned();
     tracing::info!(model_id = spec.model_id, cut_off = %log.window.cut_off, "model");
+    tell(Told::Named { model_id: spec.model_id.clone(), cut_off: log.window.cut_off });
     if let Some(metrics) = published_metrics(&store, &spec.model_id)? {
         let report = serde_json::from_slice(&metrics).context("read metrics.json").or_exit(Exit::BadData)?;
         tracing::info!(model_id = spec.model_id, "this very training is in the bucket already");
@@ -66,14 +74,15 @@ pub fn train(config: &Config, resume: bool, shutdown: &CancellationToken) -> any
         folder: &folder,
         cut_off: data.window.cut_off,
         config_yaml: &config_yaml,
+        tell,
     };
-    let ended = stages.time("train", || training.run(data.training(), resume, shutdown))?;
+    let ended = stages.time("train", tell, || training.run(data.training(), resume, shutdown))?;
     let (mut model, saved, figures) = match ended {
         Ended::Stopped(saved) => return Ok(Outcome::Stopped(saved)),
         Ended::Done { model, saved, figures } => (model, saved, figures),
     };
     model.rename(&spec.model_id, &tower_pair_id(&saved.model())?);
-    let tables = stages.time("evaluate", || measure(config, &model, &items.table, &data))?;
+    let tables = stages.time("evaluate", tell, || measure(config, &model, &items.table, &data))?;
     let mut report =
         Report::new(&model, &data, tables, store.place(&format!("checkpoints/{}", spec.model_id)));
     report.events = json!(events);

@@ -19,9 +19,9 @@ use crate::batches::Batches;
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::run_folder::{RunFolder, Saved, State};
+use crate::told::{Standing, Told, Watcher};
 
 /// What a training is made of.
-#[derive(Debug)]
 pub(crate) struct Training<'a> {
     pub(crate) config: &'a Config,
     pub(crate) spec: &'a ModelSpec,
@@ -30,7 +30,12 @@ pub(crate) struct Training<'a> {
     pub(crate) cut_off: Day,
     /// The configuration as it is saved beside the weights.
     pub(crate) config_yaml: &'a str,
+    /// Who watches.
+    pub(crate) tell: Watcher<'a>,
 }
+
+/// Points of a loss curve, about.
+const CURVE_POINTS: u64 = 200;
 
 /// How a training ended.
 #[derive(Debug)]
@@ -58,6 +63,9 @@ pub struct Figures {
     pub actions: usize,
     /// Numbers in the model.
     pub parameters: usize,
+    /// Running mean of the loss after some of the steps, over the whole training: (step, loss).
+    #[serde(default)]
+    pub curve: Vec<(u64, f64)>,
 }
 
 impl Training<'_> {
@@ -89,8 +97,10 @@ impl Training<'_> {
             let batch = batches.next()?;
             let stats = fit.step(&batch, step).context("train").or_exit(Exit::BadData)?;
             step += 1;
-            progress.step(step, &stats)?;
+            let standing = progress.step(step, &stats)?;
             check(&stats, step)?;
+            timer.note(&standing);
+            (self.tell)(Told::Step(standing));
             if self.is_due(step, &timer) {
                 self.save(&fit, timer.state(step))?;
                 timer.saved();
@@ -113,6 +123,7 @@ impl Training<'_> {
             users,
             actions: n_actions,
             parameters,
+            curve: state.curve,
         };
         Ok(Ended::Done { model, saved, figures })
     }
@@ -159,6 +170,7 @@ impl Training<'_> {
                 step: 0,
                 cut_off: self.cut_off,
                 elapsed_s: 0.0,
+                curve: Vec::new(),
             };
             return Ok((Fit::new(model.context("build the model").or_exit(Exit::BadConfig)?, config), state));
         };
@@ -227,6 +239,14 @@ impl Timer {
     fn state(&self, step: u64) -> State {
         let elapsed_s = self.before.elapsed_s + self.started.elapsed().as_secs_f64();
         State { step, elapsed_s, ..self.before.clone() }
+    }
+
+    /// Keep a point of the curve now and then.
+    fn note(&mut self, standing: &Standing) {
+        let every = (standing.steps / CURVE_POINTS).max(1);
+        if standing.step.is_multiple_of(every) || standing.step == standing.steps {
+            self.before.curve.push((standing.step, standing.loss));
+        }
     }
 
     fn saved(&mut self) {

@@ -191,7 +191,9 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
     /// Train, and publish the checkpoint.
     pub(crate) fn train(&self) {
         let config = dayvec_trainer::Config::load(Some(&self.path("trainer.yaml"))).unwrap();
-        let outcome = dayvec_trainer::train(&config, false, &CancellationToken::new()).unwrap();
+        let outcome =
+            dayvec_trainer::train(&config, false, &CancellationToken::new(), &dayvec_trainer::nobody)
+                .unwrap();
         assert!(matches!(outcome, dayvec_trainer::Outcome::Trained(_)), "{outcome:?}");
     }
 

@@ -161,6 +161,7 @@ fn a_day_without_events_carries_everyone() {
     shop.run(0).unwrap();
     shop.run(3).unwrap();
     let before = shop.rows();
+    shop.append(12, "later.csv", &[("u1".into(), "i1".into(), 60)]);
     let report = shop.run(9).unwrap();
     assert_eq!((report.encoded, report.carried), (0, N_USERS as u64));
     assert_eq!(shop.rows(), before);

@@ -5,4 +5,6 @@ mod carrying;
 mod program;
 mod refusals;
 mod resuming;
+mod scheduling;
+mod sharing;
 mod shop;

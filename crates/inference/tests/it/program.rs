@@ -52,7 +52,8 @@ fn wrong_settings_and_arguments_are_refused_all_at_once() {
     let output = inference(&shop, &["--config", "wrong.yaml", "--day", "2024-03-01"], &[]);
     check(&output, 64, &["n_buckets", "max_bad_share: 7", "late_day"]);
     check(&inference(&shop, &["--config", "inference.yaml"], &[]), 64, &["--day"]);
-    check(&inference(&shop, &["--day", "yesterday"], &[]), 64, &["YYYY-MM-DD"]);
+    check(&inference(&shop, &["--day", "tomorrow"], &[]), 64, &["YYYY-MM-DD"]);
+    check(&inference(&shop, &["--day", "2024-03-01", "--shard", "4/4"], &[]), 64, &["0/4"]);
     let output = inference(&shop, &["--config", "inference.yaml", "--check-config"], &[]);
     check(&output, 0, &["n_buckets: 4", "element_type: f32"]);
     let overridden = [("DAYVEC__GATES__MIN_COMPARED", "7")];

@@ -62,7 +62,7 @@ fn models_that_are_not_there_or_not_whole() {
     fs::write(&spec, text.replace("format_version: 1", "format_version: 7")).unwrap();
     check(shop.run(0), 65, &["spec.yaml", "7", "1"]);
     fs::remove_file(&spec).unwrap();
-    check(shop.run(0), 64, &["no checkpoint", "train"]);
+    check(shop.run(0), 69, &["no checkpoint", "train"]);
 }
 
 #[test]
@@ -84,6 +84,21 @@ fn a_log_that_is_empty_or_in_the_wrong_unit() {
     check(shop.run(0), 65, &["empty"]);
     shop.append(0, "empty.csv", &[("u1".into(), "i1".into(), day(0).start_s() * 1000)]);
     check(shop.run(0), 65, &["implausible time"]);
+}
+
+#[test]
+fn a_day_that_the_log_has_not_reached_is_refused_unless_forced() {
+    let mut shop = Shop::new();
+    shop.run(3).unwrap();
+    let before = listing(&shop.path("bucket"));
+    let words = ["no event of 2024-03-10 or later", "it ends on 2024-03-04", "--force"];
+    check(shop.run(9), 69, &words);
+    let one_file = shop.path("events/day=2024-03-04/shop.csv");
+    shop.config.events = url::Url::from_file_path(one_file).unwrap();
+    check(shop.run(9), 69, &words);
+    assert_eq!(listing(&shop.path("bucket")), before);
+    let report = shop.run_with(Request { force: true, ..Request::new(day(9)) }).unwrap();
+    assert_eq!((report.outcome, report.encoded), (Outcome::Announced, 0));
 }
 
 #[test]

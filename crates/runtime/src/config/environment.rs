@@ -4,17 +4,25 @@ use serde_yaml::{Mapping, Value};
 
 const PREFIX: &str = "DAYVEC__";
 
+/// The variable of a setting with this dotted name.
+pub(super) fn name_of(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
+}
+
 /// Write every variable of ours over `config`; a key that does not exist is added, for the reader to refuse.
-pub(super) fn apply(config: &mut Value, variables: impl Iterator<Item = (String, String)>) {
-    let mut ours: Vec<(String, String)> = variables
-        .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), value)))
-        .collect();
+/// Returns the names of these variables, sorted.
+pub(super) fn apply(config: &mut Value, variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut ours: Vec<(String, String)> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort();
-    for (path, text) in ours {
+    let mut names = Vec::with_capacity(ours.len());
+    for (name, text) in ours {
         let parsed = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
+        let path = name[PREFIX.len()..].to_lowercase();
         let keys: Vec<&str> = path.split("__").collect();
         set(config, &keys, parsed);
+        names.push(name);
     }
+    names
 }
 
 fn set(config: &mut Value, keys: &[&str], value: Value) {

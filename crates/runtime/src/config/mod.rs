@@ -5,6 +5,7 @@
 //! both steps together, one a line, so that an operator mends them in one go. Relative paths are relative to the
 //! working directory, as on a command line.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ pub enum ConfigError {
         /// What the YAML reader says, with line and column.
         message: String,
     },
-    /// Values are wrong or missing: all of them.
+    /// Values are wrong or missing: all of them. The name tells the environment's variables over the file as well.
     #[error("{name} has {} fault{}:\n  - {}", faults.len(), if faults.len() == 1 { "" } else { "s" }, faults.join("\n  - "))]
     Faults {
         /// The file, or "the shipped configuration".
@@ -72,6 +73,24 @@ where
     parse::<Raw, C>(source, variables)
 }
 
+/// A configuration with some settings replaced, by dotted name (`run.steps`); values are YAML, as in the environment.
+///
+/// # Errors
+/// [`ConfigError::Faults`], as [`load`].
+pub fn replace<Raw, C>(raw: &Raw, settings: &BTreeMap<String, String>) -> Result<C, ConfigError>
+where
+    Raw: Serialize + DeserializeOwned,
+    C: TryFrom<Raw, Error = Vec<String>>,
+{
+    let text = to_yaml(raw);
+    let source = Source {
+        name: "the configuration with these settings".to_owned(),
+        text: text.clone(),
+        shipped: &text,
+    };
+    parse::<Raw, C>(source, settings.iter().map(|(name, value)| (environment::name_of(name), value.clone())))
+}
+
 /// What [`parse`] reads.
 struct Source<'a> {
     name: String,
@@ -92,7 +111,7 @@ where
         Ok(value) => value,
         Err(error) => return Err(ConfigError::NotYaml { name, message: error.to_string() }),
     };
-    environment::apply(&mut value, variables);
+    let variables = environment::apply(&mut value, variables);
     // The shipped file only mends a faulty value here, so that the search for further faults can go on.
     let shipped = serde_yaml::from_str(shipped).unwrap_or_default();
     let (raw, mut faults) = faults::read::<Raw>(value, &shipped);
@@ -101,10 +120,17 @@ where
         Some(Err(more)) => faults.extend(more),
         _ => {}
     }
+    let name = if variables.is_empty() { name } else { format!("{name} (under {})", variables.join(", ")) };
     Err(ConfigError::Faults { name, faults })
 }
 
-/// A value as YAML text: how a resolved configuration is logged and saved.
+/// Log a resolved configuration, once, in one line.
+pub fn log<T: Serialize>(config: &T) {
+    let as_json = serde_json::to_string(config).unwrap_or_else(|error| format!("can't be written: {error}"));
+    tracing::info!(config = %as_json, "configuration");
+}
+
+/// A value as YAML text: how a configuration is shown and saved.
 #[must_use]
 pub fn to_yaml<T: Serialize>(value: &T) -> String {
     serde_yaml::to_string(value).unwrap_or_else(|error| format!("# can't be written as YAML: {error}\n"))
@@ -179,7 +205,7 @@ mod tests {
         ] {
             assert!(message.contains(fault), "{fault} is missing from\n{message}");
         }
-        assert!(message.starts_with("test.yaml has 6 faults:"), "{message}");
+        assert!(message.starts_with("test.yaml (under DAYVEC__LISTEN__X) has 6 faults:"), "{message}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a snapshot must do on every kind of store: in memory, on local disk, and on a real S3 server.
 
 use dayvec_bucket::{Bucket, unique_name};
+use dayvec_core::Gate;
 use dayvec_snapshot::{
-    ElementType, Gate, Publisher, Reason, RunDescription, SnapshotError, announce, announcements,
+    ElementType, Publisher, Reason, RunDescription, SnapshotError, announce, announcements,
     announcements_after, newest_announcement, read_manifest, read_users_part,
 };
 use serde_json::json;

@@ -1,10 +1,10 @@
 //! A small run to write and read back.
 
 use dayvec_bucket::Bucket;
-use dayvec_core::{Day, EmbeddingBlock, bucket_of, id_hash};
+use dayvec_core::{Day, EmbeddingBlock, Gate, bucket_of, id_hash};
 use dayvec_snapshot::{
-    Announcement, ElementType, Gate, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription,
-    SnapshotError, read_items, read_users_part,
+    Announcement, ElementType, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription, SnapshotError,
+    read_items, read_users_part,
 };
 use serde_json::json;
 

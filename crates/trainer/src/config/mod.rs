@@ -1,5 +1,6 @@
 //! The configuration as the trainer uses it: every fault found before anything starts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dayvec_core::{EventSchema, ModelSpec, Objective};
@@ -12,7 +13,7 @@ mod raw;
 
 pub use raw::{
     Batch, BuildItems, Correction, Evaluation, Events, ItemText, Items, ModelSizes, Negatives, Optimizer,
-    RawConfig, Run, Split,
+    Promotion, RawConfig, Run, Service, Split,
 };
 
 /// The shipped configuration, which is also the default.
@@ -58,6 +59,14 @@ impl Config {
         config::load::<RawConfig, Self>(file, SHIPPED)
     }
 
+    /// The same configuration with some settings replaced, by dotted name: `run.steps`, `model.dim`. Values are YAML.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn with_settings(&self, settings: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        config::replace::<RawConfig, Self>(&self.raw, settings)
+    }
+
     /// The configuration as YAML, as saved beside the checkpoint.
     #[must_use]
     pub fn to_yaml(&self) -> String {
@@ -91,6 +100,17 @@ impl TryFrom<RawConfig> for Config {
         }
         if raw.split.test_days == 0 {
             faults.add("split.test_days", "must be at least 1");
+        }
+        for (key, ratio) in [
+            ("promotion.min_recall_ratio", raw.promotion.min_recall_ratio),
+            ("promotion.min_popularity_ratio", raw.promotion.min_popularity_ratio),
+        ] {
+            if !(0.0..=10.0).contains(&ratio) {
+                faults.add(key, format!("{ratio} is not between 0 and 10"));
+            }
+        }
+        if raw.service.poll.is_zero() {
+            faults.add("service.poll", "must be longer than nothing");
         }
         if raw.evaluation.ease_items == 0 {
             faults.add("evaluation.ease_items", "must be at least 1");

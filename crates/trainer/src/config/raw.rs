@@ -1,5 +1,6 @@
 //! The configuration as written in YAML. `config/trainer.yaml` says why each value is what it is.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use dayvec_core::{ColumnNames, Day, EventSchema, HistoryBag, Objective, PositiveRule, TimeUnit};
@@ -38,6 +39,10 @@ pub struct RawConfig {
     pub run: Run,
     /// How the result is measured.
     pub evaluation: Evaluation,
+    /// What a model must reach to be promoted.
+    pub promotion: Promotion,
+    /// How `serve` listens and when it trains by itself.
+    pub service: Service,
 }
 
 /// The log.
@@ -209,6 +214,49 @@ pub struct Evaluation {
     pub ease_items: usize,
 }
 
+/// What a model must reach to be promoted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Promotion {
+    /// Least Recall@10, as a multiple of the serving model's, on the same users and days.
+    pub min_recall_ratio: f64,
+    /// Least Recall@10, as a multiple of popularity's.
+    pub min_popularity_ratio: f64,
+}
+
+/// The trainer as a service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// Where gRPC is answered.
+    pub listen: SocketAddr,
+    /// Where `/metrics`, `/livez` and `/readyz` are answered.
+    pub admin_listen: SocketAddr,
+    /// Train when the log has grown by this many whole days; 0 for never.
+    pub retrain_every_days: u32,
+    /// How often the log is looked at for that.
+    #[serde(with = "duration")]
+    pub poll: Duration,
+}
+
+impl Default for Promotion {
+    fn default() -> Self {
+        Self { min_recall_ratio: 0.95, min_popularity_ratio: 1.0 }
+    }
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from(([0, 0, 0, 0], port));
+        Self {
+            listen: any(50_052),
+            admin_listen: any(9_104),
+            retrain_every_days: 0,
+            poll: Duration::from_secs(60),
+        }
+    }
+}
+
 impl Default for RawConfig {
     fn default() -> Self {
         Self {
@@ -225,6 +273,8 @@ impl Default for RawConfig {
             optimizer: Optimizer::default(),
             run: Run::default(),
             evaluation: Evaluation::default(),
+            promotion: Promotion::default(),
+            service: Service::default(),
         }
     }
 }

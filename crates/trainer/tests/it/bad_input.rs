@@ -1,14 +1,15 @@
 //! Bad logs and bad items: what, where, what to do, and exit code 65.
 
+use dayvec_core::ItemTable;
 use dayvec_runtime::{Exit, exit};
-use dayvec_trainer::{Config, RawConfig, train};
+use dayvec_trainer::{Config, Items, Outcome, RawConfig, evaluate, nobody, train};
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Shop, log};
+use crate::shop::{Shop, folder_of, log};
 
 fn check(shop: &Shop, raw: RawConfig, expected: &[&str]) {
     let config = Config::try_from(raw).unwrap();
-    let refused = train(&config, false, &CancellationToken::new()).unwrap_err();
+    let refused = train(&config, false, &CancellationToken::new(), &nobody).unwrap_err();
     let message = format!("{refused:#}");
     assert_eq!(exit::code(&refused), Exit::BadData as u8, "{message}");
     for part in expected {
@@ -63,6 +64,52 @@ fn no_user_id() {
 #[test]
 fn no_positives() {
     check_log(&log().replace(",purchase,", ",view,"), &["no positive event", "events.schema.positives"]);
+}
+
+/// Train on a table of the user's own: files of items that are this wide, all features 0.5 but the last.
+fn check_items(widths: [usize; 2], last: f32, expected: &[&str]) {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path("items")).unwrap();
+    for (half, dim) in widths.into_iter().enumerate() {
+        let mut table = ItemTable { dim, ..ItemTable::default() };
+        for item in half * 20..(half + 1) * 20 {
+            table.ids.intern(&format!("i{item}"));
+            table.features.resize(table.ids.ids().len() * dim, 0.5);
+        }
+        *table.features.last_mut().unwrap() = last;
+        dayvec_items::write_items(&table, &shop.path(&format!("items/{half}.parquet"))).unwrap();
+    }
+    let mut raw = shop.raw();
+    raw.items = Items { read: Some(shop.path("items").display().to_string()), build: None };
+    check(&shop, raw, expected);
+}
+
+#[test]
+fn item_features_of_two_widths() {
+    check_items([8, 6], 0.5, &["1.parquet", "`i20`", "6 numbers", "8", "the same width"]);
+}
+
+#[test]
+fn item_features_with_nan() {
+    check_items([8, 8], f32::NAN, &["0.parquet", "`i19`", "NaN", "position 7", "drop the item"]);
+}
+
+#[test]
+fn a_checkpoint_for_item_features_of_another_width() {
+    let shop = Shop::new();
+    let Outcome::Trained(report) = train(&shop.config(), false, &CancellationToken::new(), &nobody).unwrap()
+    else {
+        panic!("it was told to stop")
+    };
+    let spec = folder_of(&report.checkpoint).join("spec.yaml");
+    let text = std::fs::read_to_string(&spec).unwrap();
+    std::fs::write(&spec, text.replace("item_dim: 12", "item_dim: 13")).unwrap();
+    let refused = evaluate(&shop.config(), &report.model_id).unwrap_err();
+    assert_eq!(exit::code(&refused), Exit::BadData as u8, "{refused:#}");
+    let message = format!("{refused:#}");
+    for part in ["items of width 13", "the table has 40 of width 12"] {
+        assert!(message.contains(part), "{part} is missing from {message}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dayvec_runtime::{Exit, exit};
-use dayvec_trainer::{Config, Outcome, train};
+use dayvec_trainer::{Config, Outcome, nobody, train};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Shop, copy_folder, folder_of};
@@ -15,7 +15,7 @@ fn weights(outcome: Outcome) -> Vec<u8> {
 }
 
 fn go(shop: &Shop, resume: bool) -> anyhow::Result<Outcome> {
-    train(&shop.config(), resume, &CancellationToken::new())
+    train(&shop.config(), resume, &CancellationToken::new(), &nobody)
 }
 
 /// The folder of the only run.
@@ -47,7 +47,7 @@ fn a_stop_saves_and_goes_on() {
     let shop = Shop::new();
     let stop = CancellationToken::new();
     stop.cancel();
-    let Outcome::Stopped(saved) = train(&shop.config(), false, &stop).unwrap() else { panic!() };
+    let Outcome::Stopped(saved) = train(&shop.config(), false, &stop, &nobody).unwrap() else { panic!() };
     assert_eq!(saved.step, 0);
     assert!(!shop.path("bucket/checkpoints").exists(), "nothing half-done is in the bucket");
     let straight = weights(go(&Shop::new(), false).unwrap());

@@ -5,5 +5,6 @@
 mod bad_input;
 mod checkpoints;
 mod program;
+mod service;
 mod shop;
 mod training;

@@ -7,14 +7,14 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use dayvec_core::MODEL_FORMAT_VERSION;
 use dayvec_model::load_spec;
-use dayvec_trainer::{Config, Outcome, Report, evaluate, read_events, train, write_top};
+use dayvec_trainer::{Config, Outcome, Report, evaluate, nobody, read_events, train, write_top};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{CUT_OFF, Shop, folder_of};
 
 fn trained(config: &Config) -> Report {
-    match train(config, false, &CancellationToken::new()).unwrap() {
+    match train(config, false, &CancellationToken::new(), &nobody).unwrap() {
         Outcome::Trained(report) => *report,
         other => panic!("{other:?}"),
     }
@@ -55,7 +55,7 @@ fn a_log_becomes_a_measured_checkpoint() {
     }
 
     // The same again is there already.
-    let again = train(&config, false, &CancellationToken::new()).unwrap();
+    let again = train(&config, false, &CancellationToken::new(), &nobody).unwrap();
     assert!(matches!(again, Outcome::AlreadyTrained(there) if there.tower_pair_id == report.tower_pair_id));
 
     // The checkpoint alone gives the same figures, and the lists they come from.
@@ -134,7 +134,9 @@ fn later_events_change_no_weight() {
     let mut raw = other.raw();
     raw.split.cut_off = Some(report.cut_off);
     let config = Config::try_from(raw).unwrap();
-    let Outcome::Trained(same) = train(&config, false, &CancellationToken::new()).unwrap() else { panic!() };
+    let Outcome::Trained(same) = train(&config, false, &CancellationToken::new(), &nobody).unwrap() else {
+        panic!()
+    };
     assert_eq!((&same.model_id, &same.tower_pair_id), (&report.model_id, &report.tower_pair_id));
     assert!(same.evaluation != report.evaluation, "the other future is told apart");
 }

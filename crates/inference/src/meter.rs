@@ -1,0 +1,60 @@
+//! What the scheduler tells its metrics; docs/metrics.md says what each means.
+
+use dayvec_core::Day;
+use jiff::Timestamp;
+use metrics::{counter, gauge, histogram};
+
+use crate::report::{GatesFailed, Report};
+
+/// Make every series exist from the start, so that a rate over it is right when it first moves.
+pub(crate) fn describe() {
+    for outcome in ["announced", "gates_failed", "failed"] {
+        counter!("daily_run_total", "outcome" => outcome).absolute(0);
+    }
+    for kind in ["encoded", "carried"] {
+        gauge!("daily_run_users", "kind" => kind).set(0.0);
+    }
+    gauge!("daily_run_in_progress").set(0.0);
+}
+
+/// A run begins.
+pub(crate) fn began() {
+    gauge!("daily_run_in_progress").set(1.0);
+}
+
+/// A run ended for want of something, and will be tried again.
+pub(crate) fn waits() {
+    gauge!("daily_run_in_progress").set(0.0);
+}
+
+/// What readers see: when it was announced, and which day it is of.
+pub(crate) fn announced(at_s: i64, day: Day) {
+    gauge!("daily_run_last_success_timestamp_seconds").set(at_s as f64);
+    gauge!("daily_run_day_timestamp_seconds").set(day.end_s() as f64);
+}
+
+/// A run was announced.
+pub(crate) fn ended(report: &Report) {
+    waits();
+    counter!("daily_run_total", "outcome" => "announced").increment(1);
+    histogram!("daily_run_duration_seconds").record(report.seconds);
+    gauge!("daily_run_users", "kind" => "encoded").set(report.encoded as f64);
+    gauge!("daily_run_users", "kind" => "carried").set(report.carried as f64);
+    announced(Timestamp::now().as_second(), report.day);
+}
+
+/// How the gates of a run fell out.
+pub(crate) fn gates(report: &Report) {
+    for gate in &report.gates {
+        gauge!("daily_run_gate_failed", "gate" => gate.name.clone()).set(f64::from(u8::from(!gate.passed)));
+    }
+}
+
+/// A run failed for good; whether by its gates.
+pub(crate) fn failed(error: &anyhow::Error) -> bool {
+    waits();
+    let by_gates = error.downcast_ref::<GatesFailed>().is_some();
+    let outcome = if by_gates { "gates_failed" } else { "failed" };
+    counter!("daily_run_total", "outcome" => outcome).increment(1);
+    by_gates
+}

@@ -1,0 +1,208 @@
+//! The daily run as a service: when a day is due it is run, and what came of it is told at the admin port.
+//!
+//! Two clocks are offered. By `cron` a day is due once it has passed on the wall; with `follow_log` it is due as soon as
+//! the log is past it, whatever the wall says, which is how a replayed log is followed and how a feed that comes late
+//! is waited for. The runs themselves know neither: `--day` stays their only clock.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dayvec_bucket::Bucket;
+use dayvec_core::Day;
+use dayvec_runtime::Exit;
+use dayvec_runtime::admin::{self, Readiness};
+use dayvec_snapshot::{newest_announcement, read_manifest};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Schedule};
+use crate::daily::{Request, run};
+use crate::events::newest_whole_day;
+use crate::meter;
+use crate::report::Report;
+use crate::store_exit::OrStoreExit as _;
+
+/// Longest wait before a day that failed for want of something is tried again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Run days as they fall due, until `shutdown`.
+///
+/// It blocks, and must not be called from an async task. `admin` is the bound admin port.
+///
+/// # Errors
+/// With exit code 64 when the bucket can't be opened. A run that fails is told and counted, and is no reason to end.
+pub fn schedule(config: &Config, admin: TcpListener, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    admin::install_metrics();
+    meter::describe();
+    admin::watch_disk(&config.work_dir);
+    let bucket = Bucket::open(&config.bucket).or_store_exit()?;
+    let address = admin.local_addr().context("read the address of the admin port")?;
+    admin.set_nonblocking(true).context("prepare the admin port")?;
+    let readiness = Readiness::default();
+    {
+        let _entered = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(admin).context("prepare the admin port")?;
+        tokio::spawn(admin::serve(listener, readiness.clone(), shutdown.clone()));
+    }
+    tracing::info!(admin = %address, cron = %config.schedule.cron, follow_log = config.schedule.follow_log, "scheduled");
+    let mut scheduler =
+        Scheduler { config, runtime: &runtime, bucket, refused: None, wait: config.schedule.poll };
+    while !shutdown.is_cancelled() {
+        let pause = scheduler.tick(shutdown);
+        readiness.set(true);
+        runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+    Ok(())
+}
+
+struct Scheduler<'a> {
+    config: &'a Config,
+    runtime: &'a tokio::runtime::Runtime,
+    bucket: Bucket,
+    /// A day that a retry can't mend: its data are bad, or a gate failed. It is passed over until a later day is due.
+    refused: Option<Day>,
+    /// How long to wait after a failure that a retry may mend.
+    wait: Duration,
+}
+
+impl Scheduler<'_> {
+    /// Run what is due; how long to wait for more.
+    fn tick(&mut self, shutdown: &CancellationToken) -> Duration {
+        let schedule = &self.config.schedule;
+        match self.due() {
+            Err(error) => return self.back_off("look for due days", &error),
+            Ok(days) => {
+                for day in days {
+                    if shutdown.is_cancelled() {
+                        break;
+                    }
+                    if let Err(error) = self.run(day, shutdown) {
+                        return self.back_off("run the day", &error);
+                    }
+                }
+            }
+        }
+        self.wait = schedule.poll;
+        if schedule.follow_log { schedule.poll } else { until_next(schedule, Timestamp::now()) }
+    }
+
+    fn back_off(&mut self, doing: &str, error: &anyhow::Error) -> Duration {
+        let pause = self.wait;
+        tracing::warn!(error = format!("{error:#}"), retry_in_s = pause.as_secs(), "cannot {doing} yet");
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        pause
+    }
+
+    /// The days to run now, oldest first: those after the one that readers see, up to the newest that has passed.
+    fn due(&self) -> anyhow::Result<Vec<Day>> {
+        let schedule = &self.config.schedule;
+        let (passed, served) = self.runtime.block_on(async {
+            let passed = match schedule.follow_log {
+                true => newest_whole_day(&self.config.events).await?,
+                false => Some(last_passed(schedule, Timestamp::now())),
+            };
+            let served = match newest_announcement(&self.bucket).await.or_store_exit()? {
+                Some(announced) => {
+                    let manifest = read_manifest(&self.bucket, &announced.manifest).await.or_store_exit()?;
+                    meter::announced(announced.at_s, manifest.day);
+                    Some(manifest.day)
+                }
+                None => None,
+            };
+            anyhow::Ok((passed, served))
+        })?;
+        let after = self.refused.max(served);
+        Ok(passed.map_or_else(Vec::new, |passed| days_due(passed, after, schedule.catch_up_days)))
+    }
+
+    /// Run a day. An error is one that a retry may mend; any other outcome is told and counted here.
+    fn run(&mut self, day: Day, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        meter::began();
+        let ended = run(self.config, &Request::new(day), shutdown).and_then(|report| {
+            meter::gates(&report);
+            report.verdict().map(|()| report)
+        });
+        match ended {
+            Ok(report) => {
+                told(&report);
+                meter::ended(&report);
+                Ok(())
+            }
+            Err(error) if matches!(error.downcast_ref(), Some(Exit::Unavailable | Exit::LostRace)) => {
+                meter::waits();
+                Err(error.context(format!("run {day}")))
+            }
+            Err(_) if shutdown.is_cancelled() => Ok(()),
+            Err(error) => {
+                let by_gates = meter::failed(&error);
+                tracing::error!(%day, error = format!("{error:#}"), by_gates, "the day is not announced");
+                self.refused = Some(day);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn told(report: &Report) {
+    let Report { day, users, encoded, carried, items, seconds, snapshot_id, model_id, .. } = report;
+    tracing::info!(%day, users, encoded, carried, items, seconds, snapshot_id, model_id, "day announced");
+}
+
+/// The days from the one after `after` to `passed`, at most so many, the newest ones; without `after` only the last.
+fn days_due(passed: Day, after: Option<Day>, most: u32) -> Vec<Day> {
+    let Some(after) = after else { return vec![passed] };
+    let most = i32::try_from(most).unwrap_or(i32::MAX);
+    let n_days = passed.days_since(after).clamp(0, most);
+    (0..n_days).map(|back| passed.plus(back + 1 - n_days)).collect()
+}
+
+/// The day that the newest firing of cron is for: the one before it.
+fn last_passed(schedule: &Schedule, now: Timestamp) -> Day {
+    let fired = schedule.cron.last_before(now).unwrap_or(now);
+    Day::of_timestamp(fired.as_second()).plus(-1)
+}
+
+fn until_next(schedule: &Schedule, now: Timestamp) -> Duration {
+    let next = schedule.cron.next_after(now);
+    // Not much longer than an hour at a time, so that a clock that is set is noticed.
+    next.and_then(|next| Duration::try_from(next.duration_since(now)).ok())
+        .unwrap_or(LONGEST_WAIT)
+        .min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn missed_days_are_caught_up_oldest_first_and_not_without_end() {
+        let passed = day("2024-03-10");
+        assert_eq!(days_due(passed, None, 7), [passed]);
+        assert_eq!(days_due(passed, Some(day("2024-03-08")), 7), [day("2024-03-09"), passed]);
+        assert_eq!(days_due(passed, Some(day("2023-03-08")), 2), [day("2024-03-09"), passed]);
+        assert!(days_due(passed, Some(passed), 7).is_empty());
+        assert!(days_due(passed, Some(day("2024-03-12")), 7).is_empty());
+    }
+
+    #[test]
+    fn cron_is_for_the_day_before_it_fires() {
+        let config = Config::load(None).unwrap();
+        let schedule = &config.schedule;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(last_passed(schedule, at("2024-03-10T02:59:59Z")), day("2024-03-08"));
+        assert_eq!(last_passed(schedule, at("2024-03-10T03:00:01Z")), day("2024-03-09"));
+        assert_eq!(until_next(schedule, at("2024-03-10T02:59:00Z")), Duration::from_secs(60));
+        assert_eq!(until_next(schedule, at("2024-03-10T03:00:00Z")), LONGEST_WAIT);
+    }
+}

@@ -1,0 +1,199 @@
+//! All runs as they stand: read from the bucket at the start, written there before they change here.
+//!
+//! One service a bucket: the board believes that nobody else writes runs, and says so when somebody did.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, anyhow};
+use dayvec_bucket::{Bucket, Created, Records};
+use dayvec_runtime::{Exit, OrExit as _};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::record::{Event, Request, Run, State, What};
+use crate::store::told;
+use crate::told::Standing;
+
+const REQUESTS: &str = "training/requests";
+
+/// What the run under way is doing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) number: u64,
+    pub(crate) stage: &'static str,
+    pub(crate) standing: Standing,
+}
+
+/// All runs.
+#[derive(Debug)]
+pub(crate) struct Board {
+    bucket: Bucket,
+    requests: Records,
+    runs: Mutex<BTreeMap<u64, Run>>,
+    live: Mutex<Live>,
+    /// Held while a record is written, so that each takes the number after the last.
+    writing: tokio::sync::Mutex<()>,
+    changed: watch::Sender<()>,
+}
+
+impl Board {
+    /// Read every run of a bucket.
+    pub(crate) async fn open(bucket: &Bucket) -> anyhow::Result<Self> {
+        let requests = Records::new(bucket, REQUESTS);
+        let mut runs = BTreeMap::new();
+        for number in numbers(&requests).await? {
+            let mut run = Run::new(number, read::<Request>(&requests, number).await?);
+            let events = events_of(bucket, number);
+            for event in numbers(&events).await? {
+                run.add(read::<Event>(&events, event).await?);
+            }
+            runs.insert(number, run);
+        }
+        Ok(Self {
+            bucket: bucket.clone(),
+            requests,
+            runs: Mutex::new(runs),
+            live: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            changed: watch::Sender::new(()),
+        })
+    }
+
+    /// Wakes whenever something changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<Run> {
+        self.runs().get(&number).cloned()
+    }
+
+    /// The newest `limit` runs, newest first.
+    pub(crate) fn newest(&self, limit: usize) -> Vec<Run> {
+        self.runs().values().rev().take(limit).cloned().collect()
+    }
+
+    /// The oldest run that has not ended: one that was interrupted, else the next of the queue.
+    pub(crate) fn next(&self) -> Option<Run> {
+        self.runs().values().find(|run| !run.has_ended()).cloned()
+    }
+
+    pub(crate) fn n_queued(&self) -> usize {
+        self.runs().values().filter(|run| run.state == State::Queued).count()
+    }
+
+    /// Put a run at the end of the queue.
+    pub(crate) async fn request(&self, request: Request) -> anyhow::Result<Run> {
+        let _one_at_a_time = self.writing.lock().await;
+        let number = self.runs().last_key_value().map_or(0, |(&number, _)| number) + 1;
+        if write(&self.requests, number, &request).await? == Created::AlreadyThere {
+            return Err(another_service(&self.requests.key(number)));
+        }
+        let run = Run::new(number, request);
+        self.runs().insert(number, run.clone());
+        self.changed.send_replace(());
+        Ok(run)
+    }
+
+    /// Write what happened to a run.
+    pub(crate) async fn add(&self, number: u64, what: What) -> anyhow::Result<Run> {
+        let _one_at_a_time = self.writing.lock().await;
+        let n_events = self.get(number).map_or(0, |run| run.n_events);
+        let event = Event { at: now(), what };
+        let events = events_of(&self.bucket, number);
+        if write(&events, n_events + 1, &event).await? == Created::AlreadyThere {
+            return Err(another_service(&events.key(n_events + 1)));
+        }
+        let run = {
+            let mut runs = self.runs();
+            let run = runs.get_mut(&number).with_context(|| format!("there is no run {number}"))?;
+            run.add(event);
+            run.clone()
+        };
+        self.changed.send_replace(());
+        Ok(run)
+    }
+
+    /// What the run under way is doing.
+    pub(crate) fn live(&self) -> Live {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Note what the run under way is doing.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Live)) {
+        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.send_replace(());
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<u64, Run>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Now, in whole seconds.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+fn events_of(bucket: &Bucket, number: u64) -> Records {
+    Records::new(bucket, format!("training/runs/{number:020}"))
+}
+
+fn another_service(key: &str) -> anyhow::Error {
+    let error = anyhow!("{key} was written by somebody else: only one trainer service may use a bucket");
+    error.context(Exit::LostRace)
+}
+
+async fn numbers(log: &Records) -> anyhow::Result<Vec<u64>> {
+    told(log.numbers_after(0).await, || "list the runs of the bucket".to_owned())
+}
+
+async fn read<T: DeserializeOwned>(log: &Records, number: u64) -> anyhow::Result<T> {
+    let key = log.key(number);
+    let bytes = told(log.get(number).await, || format!("read {key}"))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("read {key}")).or_exit(Exit::BadData)
+}
+
+async fn write<T: Serialize>(log: &Records, number: u64, record: &T) -> anyhow::Result<Created> {
+    let mut bytes = serde_json::to_vec_pretty(record)?;
+    bytes.push(b'\n');
+    told(log.put(number, bytes.into()).await, || format!("write {}", log.key(number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request { by: "a test".into(), at: now(), settings: BTreeMap::new(), promote: true, log_day: None }
+    }
+
+    #[tokio::test]
+    async fn a_board_that_is_opened_again_stands_where_it_stood() {
+        let bucket = Bucket::open(&"memory:///".parse().unwrap()).unwrap();
+        let board = Board::open(&bucket).await.unwrap();
+        assert!(board.next().is_none());
+        for _ in 0..3 {
+            board.request(request()).await.unwrap();
+        }
+        board.add(1, What::Started).await.unwrap();
+        board.add(1, What::Failed { reason: "no log".into() }).await.unwrap();
+        board.add(2, What::Started).await.unwrap();
+        let again = Board::open(&bucket).await.unwrap();
+        assert_eq!(again.newest(9), board.newest(9));
+        assert_eq!(again.next().unwrap().number, 2, "what was interrupted goes on before the queue does");
+        assert_eq!(again.n_queued(), 1);
+    }
+
+    #[tokio::test]
+    async fn two_services_on_a_bucket_notice_each_other() {
+        let bucket = Bucket::open(&"memory:///".parse().unwrap()).unwrap();
+        let (one, other) = (Board::open(&bucket).await.unwrap(), Board::open(&bucket).await.unwrap());
+        one.request(request()).await.unwrap();
+        let error = other.request(request()).await.unwrap_err();
+        assert!(format!("{error:#}").contains("only one trainer service"), "{error:#}");
+    }
+}
