@@ -1,14 +1,12 @@
 //! `dayvec get USER`: one user's embedding, as the lookup service answers it.
 
-use std::io::Write as _;
-
 use anyhow::{Context as _, bail};
 use dayvec_core::Day;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
     Embedding, Encoding, Fallback, GetUserEmbeddingRequest, GetUserEmbeddingResponse, ReadOptions, Source,
 };
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::{Exit, OrExit as _, exit};
 use tonic::Code;
 
 use crate::address::endpoint;
@@ -45,9 +43,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let reply = runtime.block_on(ask(args))?;
-    let mut stdout = std::io::stdout().lock();
     let text = if args.json { json(args, &reply) } else { text(args, &reply) };
-    stdout.write_all(text.as_bytes()).context("write the answer")?;
+    exit::print(&text).context("write the answer")?;
     let (user, snapshot) = (reply.user.unwrap_or_default(), reply.snapshot.unwrap_or_default());
     if user.embedding.is_none() {
         let (user_id, snapshot) = (&args.user_id, snapshot.snapshot_id);

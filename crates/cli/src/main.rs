@@ -4,7 +4,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use dayvec_runtime::{Exit, exit, logging};
+
 fn main() -> ExitCode {
-    dayvec_runtime::logging::init();
-    dayvec_runtime::exit::report(dayvec_cli::run(dayvec_cli::Cli::parse()))
+    logging::init();
+    match dayvec_cli::Cli::try_parse() {
+        Ok(cli) => exit::report(dayvec_cli::run(cli)),
+        Err(error) => {
+            let _nowhere_left_to_tell = error.print();
+            if error.use_stderr() { ExitCode::from(Exit::BadConfig as u8) } else { ExitCode::SUCCESS }
+        }
+    }
 }

@@ -1,11 +1,10 @@
 //! `dayvec snapshots`: what was announced in a bucket, and which snapshot is current.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use anyhow::Context as _;
 use dayvec_bucket::{Bucket, BucketError};
-use dayvec_runtime::{Exit, OrExit as _, config::parse_url};
+use dayvec_runtime::{Exit, OrExit as _, config::parse_url, exit};
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
 
 use crate::table::table;
@@ -52,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         anyhow::Error::from(error).context(exit).context("list the announcements")
     })?;
     let text = if args.json { json(&listed) } else { text(&listed, &args.bucket) };
-    std::io::stdout().lock().write_all(text.as_bytes()).context("write the list")
+    exit::print(&text).context("write the list")
 }
 
 const fn is_unreachable(error: &SnapshotError) -> bool {

@@ -1,7 +1,6 @@
 //! `dayvec train`: ask a running trainer service for runs, watch them, promote what they made.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -11,7 +10,7 @@ use dayvec_proto::trainer::v1::{
     CancelRunRequest, Gate, ListRunsRequest, PromoteModelRequest, Run, RunState, StartRunRequest,
     WatchRunRequest,
 };
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::{Exit, OrExit as _, exit};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -140,7 +139,8 @@ fn told<T>(answer: Result<tonic::Response<T>, Status>) -> anyhow::Result<T> {
 fn told_status<T>(answer: Result<T, Status>) -> anyhow::Result<T> {
     answer.map_err(|status| {
         let exit = match status.code() {
-            Code::Unavailable => Exit::Unavailable,
+            // What tonic says of a connection that broke is not what the service says of a request.
+            Code::Unavailable | Code::Unknown | Code::Cancelled => Exit::Unavailable,
             Code::FailedPrecondition => Exit::BadData,
             _ => Exit::BadConfig,
         };
@@ -216,8 +216,7 @@ fn list(runs: &[Run]) -> String {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("write the answer")
+    exit::print(text).context("write the answer")
 }
 
 #[cfg(test)]

@@ -141,6 +141,18 @@ impl EventSchema {
                     rule.action, self.actions
                 ));
             }
+            if rule.longer_than_s.is_some() && self.columns.duration_s.is_none() {
+                faults.push(format!(
+                    "positives: the rule of `{}` asks for longer_than_s, and columns.duration_s is null",
+                    rule.action
+                ));
+            }
+            if rule.surfaces.is_some() && self.columns.surface.is_none() {
+                faults.push(format!(
+                    "positives: the rule of `{}` asks for surfaces, and columns.surface is null",
+                    rule.action
+                ));
+            }
         }
         faults
     }
@@ -182,5 +194,9 @@ mod tests {
         assert!(schema.faults().is_empty());
         schema.actions = vec!["hide".into(), "hide".into()];
         assert_eq!(schema.faults().len(), 3, "{:?}", schema.faults());
+        let mut schema = pinterest();
+        (schema.columns.duration_s, schema.columns.surface) = (None, None);
+        let faults = schema.faults().join("\n");
+        assert!(faults.contains("`closeup` asks for longer_than_s") && faults.contains("`repin` asks for surfaces"));
     }
 }

@@ -47,7 +47,11 @@ impl Checkpoint {
 async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String> {
     let chosen = match choice {
         ModelChoice::Serving => {
-            serving_model(bucket).await.or_store_exit().context("find the model to serve")?
+            let serving = serving_model(bucket).await.or_store_exit().context("find the model to serve")?;
+            if newest_promotion(bucket).await.or_store_exit()?.is_none() {
+                tracing::warn!(model_id = serving, "no model was ever promoted; the newest one is taken, ungated");
+            }
+            serving
         }
         ModelChoice::Promoted => {
             let newest = newest_promotion(bucket).await.or_store_exit().context("find the promoted model")?;

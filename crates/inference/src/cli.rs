@@ -1,14 +1,12 @@
 //! The command line, and what the program does with it.
 
-#![expect(clippy::print_stdout, reason = "a program's result goes to stdout")]
-
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
 use dayvec_core::{Day, ParseDayError};
-use dayvec_runtime::{Exit, OrExit as _, shutdown};
+use dayvec_runtime::{Exit, OrExit as _, exit, shutdown};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -125,8 +123,7 @@ fn run_once(args: &RunArgs) -> anyhow::Result<()> {
         report.write(path)?;
     }
     report.verdict()?;
-    println!("{}", summary(&report, share));
-    Ok(())
+    Ok(exit::print(&format!("{}\n", summary(&report, share)))?)
 }
 
 /// The settings, logged, and a token that signals cancel, with the runtime that listens; `None` when the settings were
@@ -134,7 +131,7 @@ fn run_once(args: &RunArgs) -> anyhow::Result<()> {
 fn prepare(file: Option<&Path>, check: bool) -> anyhow::Result<Option<(Config, Runtime, CancellationToken)>> {
     let config = Config::load(file).or_exit(Exit::BadConfig)?;
     if check {
-        println!("{}", dayvec_runtime::config::to_yaml(&config));
+        exit::print(&format!("{}\n", dayvec_runtime::config::to_yaml(&config)))?;
         return Ok(None);
     }
     dayvec_runtime::config::log(&config);

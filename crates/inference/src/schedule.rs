@@ -48,7 +48,7 @@ pub fn schedule(config: &Config, admin: TcpListener, shutdown: &CancellationToke
     }
     tracing::info!(admin = %address, cron = %config.schedule.cron, follow_log = config.schedule.follow_log, "scheduled");
     let mut scheduler =
-        Scheduler { config, runtime: &runtime, bucket, refused: None, wait: config.schedule.poll };
+        Scheduler { config, runtime: &runtime, bucket, refused: None, wait: config.schedule.poll, has_warned: false };
     while !shutdown.is_cancelled() {
         let pause = scheduler.tick(shutdown);
         readiness.set(true);
@@ -70,6 +70,8 @@ struct Scheduler<'a> {
     refused: Option<Day>,
     /// How long to wait after a failure that a retry may mend.
     wait: Duration,
+    /// It was told that the log has no whole day.
+    has_warned: bool,
 }
 
 impl Scheduler<'_> {
@@ -101,7 +103,7 @@ impl Scheduler<'_> {
     }
 
     /// The days to run now, oldest first: those after the one that readers see, up to the newest that has passed.
-    fn due(&self) -> anyhow::Result<Vec<Day>> {
+    fn due(&mut self) -> anyhow::Result<Vec<Day>> {
         let schedule = &self.config.schedule;
         let (passed, served) = self.runtime.block_on(async {
             let passed = match schedule.follow_log {
@@ -118,6 +120,11 @@ impl Scheduler<'_> {
             };
             anyhow::Ok((passed, served))
         })?;
+        if passed.is_none() && !self.has_warned {
+            self.has_warned = true;
+            let events = &self.config.events;
+            tracing::warn!(%events, "there is no whole day yet (day=YYYY-MM-DD/ with _SUCCESS, or one before the newest)");
+        }
         let after = self.refused.max(served);
         Ok(passed.map_or_else(Vec::new, |passed| days_due(passed, after, schedule.catch_up_days)))
     }

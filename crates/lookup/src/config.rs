@@ -32,7 +32,7 @@ pub struct Config {
 
 /// When the bucket is asked for news.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Refresh {
     /// Mean time between two looks.
     #[serde(with = "duration")]
@@ -43,7 +43,7 @@ pub struct Refresh {
 
 /// What a client may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Keys of a batch.
     pub max_batch_keys: usize,
@@ -59,7 +59,7 @@ pub struct Limits {
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Drain {
     /// How long health says NOT_SERVING before connections are closed.
     #[serde(with = "duration")]
@@ -69,9 +69,33 @@ pub struct Drain {
     pub deadline: Duration,
 }
 
-/// Settings as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+impl Default for Refresh {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), jitter: 0.2 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_batch_keys: 1_000,
+            max_id_bytes: 512,
+            max_request_bytes: 1 << 20,
+            max_reply_bytes: 16 << 20,
+            max_concurrent_streams: 1_024,
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { notice: Duration::from_secs(2), deadline: Duration::from_secs(20) }
+    }
+}
+
+/// Settings as written; what a file leaves out is as in the shipped one.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Raw {
     bucket: String,
     listen: String,
@@ -80,6 +104,20 @@ struct Raw {
     refresh: Refresh,
     limits: Limits,
     drain: Drain,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            bucket: "./bucket".into(),
+            listen: "0.0.0.0:50051".into(),
+            admin_listen: "0.0.0.0:9102".into(),
+            cache_dir: "./work/lookup".into(),
+            refresh: Refresh::default(),
+            limits: Limits::default(),
+            drain: Drain::default(),
+        }
+    }
 }
 
 impl Config {
@@ -141,6 +179,18 @@ impl TryFrom<Raw> for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shipped_settings_are_the_defaults() {
+        struct AsTyped(Raw);
+        impl TryFrom<Raw> for AsTyped {
+            type Error = Vec<String>;
+            fn try_from(raw: Raw) -> Result<Self, Vec<String>> {
+                Ok(Self(raw))
+            }
+        }
+        assert_eq!(config::load::<Raw, AsTyped>(None, SHIPPED).unwrap().0, Raw::default());
+    }
 
     #[test]
     fn the_shipped_settings_are_good() {

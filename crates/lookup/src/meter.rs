@@ -93,6 +93,13 @@ impl Meter {
     }
 }
 
+/// Make the series of refreshes exist from the start, so that a rate over them is right when one first moves.
+pub(crate) fn describe() {
+    for outcome in ["swapped", "refused", "failed"] {
+        counter!("embedding_swap_total", "outcome" => outcome).absolute(0);
+    }
+}
+
 /// Count a refresh that came to something.
 pub(crate) fn swap(outcome: SwapOutcome) {
     let name = match outcome {

@@ -108,6 +108,10 @@ impl Refresher {
             match (looked, &served) {
                 (Err(error), None) if is_first => return Err(error).or_exit(Exit::Unavailable),
                 (_, Some(served)) => meter::age(served),
+                (Ok(_), None) if is_first => tracing::warn!(
+                    bucket = %self.bucket.url(),
+                    "nothing is announced there yet; calls are UNAVAILABLE until it is"
+                ),
                 _ => {}
             }
             is_first = false;

@@ -15,6 +15,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::{Config, Limits};
+use crate::meter;
 use crate::refresh::Refresher;
 use crate::service::Lookup;
 use crate::serving::Serving;
@@ -69,6 +70,7 @@ impl Health {
 /// when another process uses the cache folder.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
+    meter::describe();
     admin::watch_disk(&config.cache_dir);
     dayvec_runtime::config::log(&config);
     let address = listeners.grpc.local_addr().context("read the address of the gRPC port")?;

@@ -1,5 +1,6 @@
 //! Exit codes, and the one place where a program's error chain is printed.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// Why a program ends early, as its caller sees it: the exit code. Anything else ends with 1.
@@ -50,6 +51,18 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
             eprint!("{}", render(&error));
             ExitCode::from(code(&error))
         }
+    }
+}
+
+/// Print a program's result to stdout. A reader that has gone away, as `head` does, is no error.
+///
+/// # Errors
+/// When stdout fails in another way.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 

@@ -75,6 +75,7 @@ impl Log {
             );
             return Err(fault).or_exit(Exit::BadData);
         }
+        tell_actions(&history, config.schema());
         let future = window.future(all);
         Ok(Self { report, window, history, future })
     }
@@ -119,6 +120,19 @@ impl Log {
             tracing::warn!(unknown, "actions on items without features were dropped");
         }
         Resolved { window: self.window, unknown, history, future: self.future }
+    }
+}
+
+/// Tell how often each action type was met and was a positive: a misspelt one is met never.
+fn tell_actions(history: &Sequences, schema: &EventSchema) {
+    let actions = &history.actions;
+    for (action_type, action) in schema.actions.iter().enumerate() {
+        let of_type = || (0..history.n_actions()).filter(|&at| usize::from(actions.action_type[at]) == action_type);
+        let (met, positive) = (of_type().count(), of_type().filter(|&at| actions.positive[at]).count());
+        tracing::info!(action, met, positive, "action type");
+        if positive == 0 && schema.positives.iter().any(|rule| rule.action == *action) {
+            tracing::warn!(action, met, "no event before the cut-off satisfies the positive rule of this action");
+        }
     }
 }
 

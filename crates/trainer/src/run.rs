@@ -1,9 +1,7 @@
 //! The command line as a call: configuration, signals, one of the commands, what is printed.
 
-#![expect(clippy::print_stdout, reason = "a program's result goes to stdout")]
-
 use anyhow::Context;
-use dayvec_runtime::{Exit, OrExit, shutdown};
+use dayvec_runtime::{Exit, OrExit, exit, shutdown};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command, ConfigArgs};
@@ -23,11 +21,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let (_signals, shutdown) = listen()?;
             match crate::train(&config, resume, &shutdown, &nobody)? {
                 Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
-                    println!("{}", report.table());
-                    println!("{}", report.checkpoint);
+                    exit::print(&format!("{}\n{}\n", report.table(), report.checkpoint))?;
                 }
                 Outcome::Stopped(saved) => {
-                    println!("stopped at step {}: {}", saved.step, saved.path.display())
+                    exit::print(&format!("stopped at step {}: {}\n", saved.step, saved.path.display()))?;
                 }
             }
         }
@@ -44,9 +41,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             match top.zip(out) {
                 Some((k, out)) => {
                     let rows = crate::write_top(&config, &checkpoint, k as usize, &out)?;
-                    println!("{rows} rows: {}", out.display());
+                    exit::print(&format!("{rows} rows: {}\n", out.display()))?;
                 }
-                None => println!("{}", crate::evaluate(&config, &checkpoint)?.table()),
+                None => exit::print(&format!("{}\n", crate::evaluate(&config, &checkpoint)?.table()))?,
             }
         }
     }
@@ -57,7 +54,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<Config>> {
     let config = Config::load(args.config.as_deref()).or_exit(Exit::BadConfig)?;
     if args.check_config {
-        println!("{}", config.to_yaml());
+        exit::print(&format!("{}\n", config.to_yaml()))?;
         return Ok(None);
     }
     dayvec_runtime::config::log(&config.raw);

@@ -245,7 +245,8 @@ fn write_part(options: &SynthOptions, events: &Path, texts: &Texts, part: u64) -
 
 /// The log's description, in the words of the trainer's configuration.
 const DATASET: &str = "\
-# How the trainer reads this log: `schema` is its events.schema, `text` its items.build.text (less the path).
+# How the trainer reads this log: `schema` is its events.schema, `text` its
+# items.build.text.columns, beside the path of items.csv.
 note: made up by `dayvec synth`; interests drift over weeks, and `interest` in items.csv is the truth
 schema:
   columns: {user_id: user_id, item_id: item_id, action: action, timestamp: timestamp, surface: surface, duration_s: duration_s, event_id: event_id}

@@ -1,5 +1,6 @@
 //! The calls of the trainer service.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,25 @@ fn check_text(field: &str, text: &str) -> Result<(), Status> {
     Ok(())
 }
 
+/// Sections of the configuration that a caller may change for a run: what decides the model, and no place, port or
+/// credential, which are the operator's.
+const CALLERS_SECTIONS: [&str; 8] =
+    ["model", "objective", "batch", "negatives", "optimizer", "run", "split", "evaluation"];
+
+fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), Status> {
+    for name in settings.keys() {
+        let section = name.split('.').next().unwrap_or_default();
+        if !CALLERS_SECTIONS.contains(&section) {
+            let sections = CALLERS_SECTIONS.join(", ");
+            return Err(Status::invalid_argument(format!(
+                "settings: {name} is the operator's, in the service's configuration; a run may replace settings of \
+                 {sections}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn named(by: String) -> String {
     if by.is_empty() { "a client that gave no name".into() } else { by }
 }
@@ -81,7 +101,8 @@ impl Trainer for Rpc {
     ) -> Result<Response<StartRunResponse>, Status> {
         let StartRunRequest { requested_by, settings, do_not_promote } = request.into_inner();
         check_text("requested_by", &requested_by)?;
-        let settings: std::collections::BTreeMap<String, String> = settings.into_iter().collect();
+        let settings: BTreeMap<String, String> = settings.into_iter().collect();
+        check_settings(&settings)?;
         self.config
             .with_settings(&settings)
             .map_err(|error| Status::invalid_argument(format!("settings: {error}")))?;

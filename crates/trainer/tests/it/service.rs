@@ -184,6 +184,13 @@ async fn wrong_requests_say_what_is_wrong() {
     let (wrong, why) = code(service.client.start_run(request).await);
     assert_eq!(wrong, Code::InvalidArgument);
     assert!(why.contains("run.stepz") && why.contains("model.dim"), "{why}");
+    for name in ["bucket", "work_dir", "events.url", "service.listen", "items.read"] {
+        let settings = [(name.to_owned(), "elsewhere".to_owned())].into();
+        let request = StartRunRequest { requested_by: String::new(), settings, do_not_promote: false };
+        let (wrong, why) = code(service.client.start_run(request).await);
+        assert_eq!(wrong, Code::InvalidArgument);
+        assert!(why.contains(name) && why.contains("operator"), "{why}");
+    }
     let absent = service.client.get_run(GetRunRequest { number: 7 }).await;
     assert_eq!(code(absent), (Code::NotFound, "number: there is no run 7".to_owned()));
     let promote = |model_id: &str| PromoteModelRequest {
