@@ -54,6 +54,7 @@ step "set up" set_up
 step "format" cargo fmt --all --check
 step "shell scripts" scripts
 step "invariants" scripts/invariants.sh
+step "observability" scripts/check-observability.sh
 step "clippy" cargo clippy --workspace --all-targets -- -D warnings
 step "build" build_tests
 step "tests" run_tests
