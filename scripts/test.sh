@@ -55,6 +55,7 @@ step "format" cargo fmt --all --check
 step "shell scripts" scripts
 step "invariants" scripts/invariants.sh
 step "deployment" scripts/check-deploy.sh
+step "observability" scripts/check-observability.sh
 step "clippy" cargo clippy --workspace --all-targets -- -D warnings
 step "build" build_tests
 step "tests" run_tests
