@@ -40,7 +40,7 @@ nowhere() { # <what it proves> <pattern> <place that has it> <pathspec...>
 
 for torch in tch torch-sys; do absent dayvec-lookup "$torch" dayvec-trainer; done
 for polars in polars polars-core; do absent dayvec-lookup "$polars" dayvec-trainer; done
-for light in dayvec-cli; do
+for light in dayvec-cli dayvec-console; do
   absent "$light" tch dayvec-trainer
   absent "$light" polars dayvec-trainer
 done
@@ -53,6 +53,7 @@ nowhere "core opens no file, socket, process or environment" 'std::(fs|net|proce
 nowhere "objects are written through dayvec-bucket alone" 'object_store::' crates/bucket/src \
   'crates/*/src' ':!crates/bucket'
 nowhere "nothing overwrites an object" 'PutMode::Overwrite|store\.put\(' crates/bucket/tests 'crates/*/src'
+nowhere "the console writes nothing" 'put_new|put_part|\bdiscard\(|\bannounce\(|\bpromote\(' crates/inference/src crates/console/src
 nowhere "libtorch comes from scripts/libtorch.sh alone" 'torch==|pytorch\.org|libtorch-[a-z-]*\.zip' scripts/libtorch.sh \
   scripts .ci '*Dockerfile*' '*.yml' '*.toml' ':!scripts/libtorch.sh' ':!scripts/invariants.sh'
 

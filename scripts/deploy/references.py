@@ -3,7 +3,9 @@
 from rendering import matches
 
 CLUSTER_WIDE = {"Namespace"}
-CALLED = {53, 443}  # DNS and the bucket: nothing else is called by any program
+CALLED = {53, 443}  # DNS and the bucket: nothing else is called by the programs of the pipeline
+CLIENTS = {"console"}  # what calls programs, as a client
+SERVED = {50051, 50052}  # their gRPC ports
 
 
 def names(rendering):
@@ -121,7 +123,7 @@ def scaling(rendering):
 
 
 def network(rendering):
-    """Nothing is open that no policy opens: all is denied first, every port has its callers, and nothing may call anyone."""
+    """Nothing is open that no policy opens: all is denied first, every port has its callers, and only a client may call."""
     policies = [one["spec"] for one in rendering.of("NetworkPolicy")]
     closed = [one for one in policies if one["podSelector"] == {} and not one.get("ingress") and not one.get("egress")]
     if {way for one in closed for way in one.get("policyTypes", [])} != {"Ingress", "Egress"}:
@@ -135,7 +137,8 @@ def network(rendering):
                     hit = [pod for pod in rendering.pods if matches(policy["podSelector"], pod.labels) and port in pod.ports]
                     if way == "ingress" and not hit:
                         yield f"a NetworkPolicy opens port {port} of {policy['podSelector']}, which is not there"
-                    if way == "egress" and port not in CALLED:
+                    is_client = policy["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name") in CLIENTS
+                    if way == "egress" and port not in CALLED and not (is_client and port in SERVED):
                         yield f"a NetworkPolicy lets {policy['podSelector']} call port {port}"
     for pod in rendering.pods:
         for name in pod.ports:

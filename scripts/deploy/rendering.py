@@ -7,8 +7,6 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
-# Settings of a program whose file is not under config/.
-SETTINGS_WITHOUT_FILE = {"console": {"bucket": "./bucket"}}
 
 
 @dataclasses.dataclass
@@ -87,8 +85,7 @@ def matches(selector, labels):
 
 def shipped_settings(name):
     """A program's defaults, config/<program>.yaml."""
-    path = ROOT / "config" / f"{name}.yaml"
-    return yaml.safe_load(path.read_text()) if path.exists() else SETTINGS_WITHOUT_FILE[name]
+    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
 
 
 def setting_fault(name, variable, value):

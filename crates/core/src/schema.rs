@@ -197,6 +197,9 @@ mod tests {
         let mut schema = pinterest();
         (schema.columns.duration_s, schema.columns.surface) = (None, None);
         let faults = schema.faults().join("\n");
-        assert!(faults.contains("`closeup` asks for longer_than_s") && faults.contains("`repin` asks for surfaces"));
+        assert!(
+            faults.contains("`closeup` asks for longer_than_s")
+                && faults.contains("`repin` asks for surfaces")
+        );
     }
 }

@@ -49,7 +49,10 @@ async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String>
         ModelChoice::Serving => {
             let serving = serving_model(bucket).await.or_store_exit().context("find the model to serve")?;
             if newest_promotion(bucket).await.or_store_exit()?.is_none() {
-                tracing::warn!(model_id = serving, "no model was ever promoted; the newest one is taken, ungated");
+                tracing::warn!(
+                    model_id = serving,
+                    "no model was ever promoted; the newest one is taken, ungated"
+                );
             }
             serving
         }

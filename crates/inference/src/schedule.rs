@@ -47,8 +47,14 @@ pub fn schedule(config: &Config, admin: TcpListener, shutdown: &CancellationToke
         tokio::spawn(admin::serve(listener, readiness.clone(), shutdown.clone()));
     }
     tracing::info!(admin = %address, cron = %config.schedule.cron, follow_log = config.schedule.follow_log, "scheduled");
-    let mut scheduler =
-        Scheduler { config, runtime: &runtime, bucket, refused: None, wait: config.schedule.poll, has_warned: false };
+    let mut scheduler = Scheduler {
+        config,
+        runtime: &runtime,
+        bucket,
+        refused: None,
+        wait: config.schedule.poll,
+        has_warned: false,
+    };
     while !shutdown.is_cancelled() {
         let pause = scheduler.tick(shutdown);
         readiness.set(true);

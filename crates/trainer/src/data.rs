@@ -127,11 +127,16 @@ impl Log {
 fn tell_actions(history: &Sequences, schema: &EventSchema) {
     let actions = &history.actions;
     for (action_type, action) in schema.actions.iter().enumerate() {
-        let of_type = || (0..history.n_actions()).filter(|&at| usize::from(actions.action_type[at]) == action_type);
+        let of_type =
+            || (0..history.n_actions()).filter(|&at| usize::from(actions.action_type[at]) == action_type);
         let (met, positive) = (of_type().count(), of_type().filter(|&at| actions.positive[at]).count());
         tracing::info!(action, met, positive, "action type");
         if positive == 0 && schema.positives.iter().any(|rule| rule.action == *action) {
-            tracing::warn!(action, met, "no event before the cut-off satisfies the positive rule of this action");
+            tracing::warn!(
+                action,
+                met,
+                "no event before the cut-off satisfies the positive rule of this action"
+            );
         }
     }
 }

@@ -4,5 +4,6 @@
 mod client;
 mod direct;
 mod killed;
+mod metrics;
 mod road;
 mod world;

@@ -1,0 +1,40 @@
+//! The program `console`: bind, then hand over to the library.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use dayvec_console::{Config, Listeners};
+use dayvec_runtime::{Exit, OrExit as _, exit, logging, shutdown};
+
+/// Serve a read-only status page: what is announced, served, trained, and what is behind one user's embedding.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Settings; the shipped ones without it.
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Check the settings, print them as they resolve, and stop.
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    logging::init();
+    exit::report(run(&Arguments::parse()))
+}
+
+#[expect(clippy::print_stdout, reason = "--check-config prints what it was asked for")]
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = Config::load(arguments.config.as_deref()).or_exit(Exit::BadConfig)?;
+    if arguments.check_config {
+        print!("{}", dayvec_runtime::config::to_yaml(&config));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(async {
+        let listeners = Listeners::bind(&config).await.or_exit(Exit::BadConfig)?;
+        dayvec_console::run(config, listeners, shutdown::on_signal()).await
+    })
+}

@@ -1,0 +1,206 @@
+//! `/models/<model_id>`: what a model is, how good it is, and what uses it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::parts::Count;
+use super::{missing, page, unavailable};
+use crate::outage::Outage;
+use crate::published::{Model, Published};
+use crate::report::{Interval, Report, Row, Table, Training};
+use crate::server::Sources;
+use crate::words::{Moment, figure, now_s, recall, span};
+
+mod curve;
+
+use curve::Curve;
+
+#[derive(Template)]
+#[template(path = "model.html")]
+struct ModelPage {
+    model_id: String,
+    written: Moment,
+    is_serving: bool,
+    report: Result<ReportPart, Outage>,
+    /// Shown snapshots by it: announcement, where it has one, and snapshot id.
+    snapshots: Vec<(Option<u64>, String)>,
+    /// Numbers of its promotions.
+    promotions: Vec<u64>,
+    /// `config.yaml` and `spec.yaml`, where they are.
+    files: Vec<(&'static str, String)>,
+}
+
+struct ReportPart {
+    tower_pair_id: String,
+    items_version: String,
+    cut_off: String,
+    test_days: i32,
+    users: Count,
+    actions: Count,
+    tables: Vec<TablePart>,
+    training: Option<TrainingPart>,
+}
+
+struct TablePart {
+    title: String,
+    users: Count,
+    items: Count,
+    rows: Vec<ScorerRow>,
+}
+
+/// A scorer; the model's own row stands out.
+struct ScorerRow {
+    scorer: String,
+    is_model: bool,
+    exact: String,
+    recall: String,
+    interval: String,
+    macro_: String,
+    unseen: String,
+    unseen_interval: String,
+    entropy: String,
+    coverage: String,
+}
+
+struct TrainingPart {
+    steps: Count,
+    duration: String,
+    loss: String,
+    speed: String,
+    users: Count,
+    actions: Count,
+    parameters: Count,
+    curve: Option<Curve>,
+}
+
+/// Answer `/models/<model_id>`.
+pub(crate) async fn model(
+    State(sources): State<Arc<Sources>>,
+    model_id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(model_id)) = model_id else { return missing("There is no such model.") };
+    let published = match sources.reader.published().await {
+        Ok(published) => published,
+        Err(outage) => return unavailable(&outage),
+    };
+    let Some(model) = published.models.iter().find(|model| model.model_id == model_id) else {
+        return missing(&format!(
+            "There is no whole checkpoint checkpoints/{model_id}/ among the newest in the bucket."
+        ));
+    };
+    let mut files = Vec::new();
+    for file in ["config.yaml", "spec.yaml"] {
+        match sources.reader.text(&model_id, file).await {
+            Ok(text) => files.extend(text.map(|text| (file, text))),
+            Err(outage) => return unavailable(&outage),
+        }
+    }
+    page(StatusCode::OK, &ModelPage::new(model, &published, files))
+}
+
+impl ModelPage {
+    fn new(model: &Model, published: &Published, files: Vec<(&'static str, String)>) -> Self {
+        let announced = published
+            .announced
+            .iter()
+            .filter_map(|one| Some((Some(one.announcement.sequence), one.manifest.as_ref().ok()?)));
+        let unannounced = published.unannounced.iter().flatten().map(|manifest| (None, manifest));
+        let snapshots = announced
+            .chain(unannounced)
+            .filter(|(_, manifest)| manifest.run.model_id == model.model_id)
+            .map(|(number, manifest)| (number, manifest.snapshot_id.clone()))
+            .collect();
+        let promotions = published.promotions.iter().filter(|one| one.model_id == model.model_id);
+        Self {
+            model_id: model.model_id.clone(),
+            written: Moment::new(model.written_s, now_s()),
+            is_serving: published.serving_model.as_deref() == Some(model.model_id.as_str()),
+            report: model.report.as_ref().map(|report| ReportPart::new(report)).map_err(Clone::clone),
+            snapshots,
+            promotions: promotions.map(|one| one.sequence).collect(),
+            files,
+        }
+    }
+}
+
+impl ReportPart {
+    fn new(report: &Report) -> Self {
+        let tables = [Some(&report.evaluation.all_users), report.evaluation.held_out.as_ref()];
+        Self {
+            tower_pair_id: report.tower_pair_id.clone(),
+            items_version: report.items_version.clone(),
+            cut_off: report.cut_off.clone(),
+            test_days: report.test_days,
+            users: Count(report.users),
+            actions: Count(report.actions),
+            tables: tables
+                .into_iter()
+                .flatten()
+                .filter(|table| !table.rows.is_empty())
+                .map(TablePart::new)
+                .collect(),
+            training: report.training.as_ref().map(TrainingPart::new),
+        }
+    }
+}
+
+impl TablePart {
+    fn new(table: &Table) -> Self {
+        let first = table.rows.first();
+        Self {
+            title: table.title.clone(),
+            users: Count(first.map_or(0, |row| row.n_users)),
+            items: Count(first.map_or(0, |row| row.n_items)),
+            rows: table.rows.iter().map(ScorerRow::new).collect(),
+        }
+    }
+}
+
+impl ScorerRow {
+    fn new(row: &Row) -> Self {
+        let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
+        let (micro, unseen) = (&allowed.recall_at_10.micro, &filtered.recall_at_10.micro);
+        Self {
+            scorer: row.scorer.clone(),
+            is_model: row.scorer == "model",
+            exact: micro.value.map_or_else(String::new, |value| value.to_string()),
+            recall: recall(micro.value),
+            interval: interval(micro),
+            macro_: recall(allowed.recall_at_10.macro_.value),
+            unseen: recall(unseen.value),
+            unseen_interval: interval(unseen),
+            entropy: allowed.interest_entropy_at_50.map_or_else(|| "–".to_owned(), figure),
+            coverage: recall(allowed.p90_coverage_at_10),
+        }
+    }
+}
+
+fn interval(interval: &Interval) -> String {
+    match (interval.low, interval.high) {
+        (Some(low), Some(high)) => format!("{low:.4}–{high:.4}"),
+        _ => String::new(),
+    }
+}
+
+impl TrainingPart {
+    fn new(training: &Training) -> Self {
+        let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
+        Self {
+            steps: Count(training.steps),
+            duration: span(training.seconds),
+            loss: or_dash(training.loss),
+            speed: training
+                .tokens_per_s
+                .map_or_else(|| "–".to_owned(), |speed| Count(speed as u64).to_string()),
+            users: Count(training.users),
+            actions: Count(training.actions),
+            parameters: Count(training.parameters),
+            curve: Curve::new(&training.curve),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The bucket's part of the overview: announced runs, runs that were not announced, models, promotions.
+
+use std::sync::Arc;
+
+use dayvec_registry::Promotion;
+use dayvec_snapshot::{Announcement, Manifest, Reason};
+
+use crate::outage::Outage;
+use crate::pages::parts::{Count, Gates, Recall};
+use crate::published::{Model, Published};
+use crate::words::{Moment, figure};
+
+/// What the bucket says, in words.
+pub(super) struct BucketPart {
+    pub(super) announced: Vec<AnnouncedRow>,
+    pub(super) unannounced: Vec<Result<RunFacts, Outage>>,
+    pub(super) models: Vec<ModelRow>,
+    pub(super) promotions: Vec<PromotionRow>,
+    /// Recall@10 of the model of the current snapshot, where that model is listed.
+    pub(super) recall: Option<Recall>,
+}
+
+/// An announcement.
+pub(super) struct AnnouncedRow {
+    pub(super) number: u64,
+    pub(super) at: Moment,
+    pub(super) at_s: i64,
+    pub(super) reason: &'static str,
+    pub(super) by: String,
+    pub(super) forced: bool,
+    pub(super) manifest: String,
+    pub(super) facts: Result<RunFacts, Outage>,
+}
+
+/// A run, by its manifest.
+pub(super) struct RunFacts {
+    pub(super) snapshot_id: String,
+    pub(super) day: String,
+    pub(super) model_id: String,
+    pub(super) users: Count,
+    pub(super) items: Count,
+    pub(super) encoded: Option<Count>,
+    pub(super) carried: Option<Count>,
+    pub(super) gates: Gates,
+}
+
+/// A model.
+pub(super) struct ModelRow {
+    pub(super) model_id: String,
+    pub(super) written: Moment,
+    pub(super) cut_off: String,
+    pub(super) recall: Recall,
+    pub(super) popularity: Recall,
+    /// `1.22 ×`; empty where it cannot be told.
+    pub(super) ratio: String,
+    pub(super) is_serving: bool,
+    pub(super) is_promoted: bool,
+    pub(super) outage: Option<Outage>,
+}
+
+/// A promotion.
+pub(super) struct PromotionRow {
+    pub(super) number: u64,
+    pub(super) at: Moment,
+    pub(super) model_id: String,
+    pub(super) previous: String,
+    pub(super) by: String,
+    pub(super) forced: bool,
+    pub(super) gates: Gates,
+}
+
+impl BucketPart {
+    pub(super) fn new(published: &Published, now_s: i64) -> Self {
+        let announced: Vec<AnnouncedRow> = published
+            .announced
+            .iter()
+            .map(|one| AnnouncedRow::new(&one.announcement, &one.manifest, now_s))
+            .collect();
+        let promoted = published.promotions.first().map(|promotion| promotion.model_id.as_str());
+        let serving = published.serving_model.as_deref();
+        let models: Vec<ModelRow> =
+            published.models.iter().map(|model| ModelRow::new(model, (serving, promoted), now_s)).collect();
+        let model_of_current =
+            announced.first().and_then(|row| row.facts.as_ref().ok()).map(|facts| &facts.model_id);
+        let recall =
+            models.iter().find(|row| Some(&row.model_id) == model_of_current).map(|row| row.recall.clone());
+        Self {
+            unannounced: published.unannounced.iter().map(facts).collect(),
+            promotions: published.promotions.iter().map(|one| PromotionRow::new(one, now_s)).collect(),
+            announced,
+            models,
+            recall,
+        }
+    }
+
+    /// The announcement that counts.
+    pub(super) fn current(&self) -> Option<&AnnouncedRow> {
+        self.announced.first()
+    }
+}
+
+impl AnnouncedRow {
+    fn new(announcement: &Announcement, manifest: &Result<Arc<Manifest>, Outage>, now_s: i64) -> Self {
+        Self {
+            number: announcement.sequence,
+            at: Moment::new(announcement.at_s, now_s),
+            at_s: announcement.at_s,
+            reason: match announcement.reason {
+                Reason::Publish => "publish",
+                Reason::Rollback => "rollback",
+                Reason::Canary => "canary",
+            },
+            by: announcement.by.clone(),
+            forced: announcement.forced,
+            manifest: announcement.manifest.clone(),
+            facts: facts(manifest),
+        }
+    }
+}
+
+fn facts(manifest: &Result<Arc<Manifest>, Outage>) -> Result<RunFacts, Outage> {
+    let manifest = manifest.as_ref().map_err(Clone::clone)?;
+    let counted = |key: &str| manifest.statistics.get(key).and_then(serde_json::Value::as_u64).map(Count);
+    Ok(RunFacts {
+        snapshot_id: manifest.snapshot_id.clone(),
+        day: manifest.run.day.to_string(),
+        model_id: manifest.run.model_id.clone(),
+        users: Count(manifest.totals.users),
+        items: Count(manifest.totals.items),
+        encoded: counted("encoded"),
+        carried: counted("carried"),
+        gates: Gates::new(&manifest.gates),
+    })
+}
+
+impl ModelRow {
+    fn new(model: &Model, (serving, promoted): (Option<&str>, Option<&str>), now_s: i64) -> Self {
+        let report = model.report.as_ref().ok();
+        let (of_model, of_popularity) = (
+            report.and_then(|report| report.recall("model")),
+            report.and_then(|report| report.recall("popularity")),
+        );
+        let ratio = match (of_model, of_popularity) {
+            (Some(model), Some(popularity)) if popularity > 0.0 => {
+                format!("{} ×", figure(model / popularity))
+            }
+            _ => String::new(),
+        };
+        Self {
+            model_id: model.model_id.clone(),
+            written: Moment::new(model.written_s, now_s),
+            cut_off: report.map(|report| report.cut_off.clone()).unwrap_or_default(),
+            recall: Recall::new(of_model),
+            popularity: Recall::new(of_popularity),
+            ratio,
+            is_serving: serving == Some(model.model_id.as_str()),
+            is_promoted: promoted == Some(model.model_id.as_str()),
+            outage: model.report.as_ref().err().cloned(),
+        }
+    }
+}
+
+impl PromotionRow {
+    fn new(promotion: &Promotion, now_s: i64) -> Self {
+        Self {
+            number: promotion.sequence,
+            at: Moment::new(promotion.at.as_second(), now_s),
+            model_id: promotion.model_id.clone(),
+            previous: promotion.previous.clone().unwrap_or_default(),
+            by: promotion.by.clone(),
+            forced: promotion.forced,
+            gates: Gates::new(&promotion.gates),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A bucket as the other programs leave it, and a running status page over it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use dayvec_bucket::Bucket;
+use dayvec_console::{Config, Listeners};
+use dayvec_core::{Day, EmbeddingBlock, Gate, bucket_of, id_hash};
+use dayvec_registry::{NewPromotion, key, promote};
+use dayvec_snapshot::{
+    ElementType, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription, SnapshotError,
+};
+use parquet::arrow::ArrowWriter;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::html::Page;
+
+pub(crate) const N_BUCKETS: u32 = 2;
+/// A title as nobody should write one.
+pub(crate) const HOSTILE: &str = "<script>alert('1')</script>\"&";
+
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) bucket: Bucket,
+}
+
+/// A running status page.
+pub(crate) struct Console {
+    address: SocketAddr,
+    admin: SocketAddr,
+    shutdown: CancellationToken,
+    ended: JoinHandle<anyhow::Result<()>>,
+}
+
+/// What a page answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn page(&self) -> Page {
+        Page::parse(&self.body)
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("bucket");
+        std::fs::create_dir(&folder).unwrap();
+        let bucket = Bucket::open(&url::Url::from_file_path(folder).unwrap()).unwrap();
+        Self { dir, bucket }
+    }
+
+    /// No lookup answers at port 9 of this machine.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::load(None).unwrap();
+        config.bucket = self.bucket.url().clone();
+        config.lookups[0].grpc = "http://127.0.0.1:9".parse().unwrap();
+        config.lookups[0].metrics = Some("http://127.0.0.1:9/metrics".parse().unwrap());
+        config
+    }
+
+    /// Write the snapshot of a day with users 0 to 9 and three items, and announce it if its gate passes.
+    pub(crate) async fn publish(&self, day: &str, passes: bool) -> Manifest {
+        let day: Day = day.parse().unwrap();
+        let run = RunDescription {
+            day,
+            model_id: "model-1".into(),
+            tower_pair_id: "pair-1".into(),
+            items_version: "items-1".into(),
+            input_digest: "input-1".into(),
+            code_version: "test".into(),
+            dim: 2,
+            element_type: ElementType::F32,
+            n_buckets: N_BUCKETS,
+        };
+        let publisher = Publisher::begin(&self.bucket, run).await.unwrap();
+        for bucket in 0..N_BUCKETS {
+            let mut users: Vec<String> = (0..10)
+                .map(|user| user.to_string())
+                .filter(|user| bucket_of(user, N_BUCKETS) == bucket)
+                .collect();
+            users.sort_by_key(|user| id_hash(user));
+            let mut block = EmbeddingBlock::new(2);
+            users.iter().for_each(|user| block.push(user, &[1.0, 0.0], day.start_s(), day.end_s()));
+            publisher.write_users_part(bucket, block, &()).await.unwrap();
+        }
+        let items = ItemEmbeddings {
+            ids: ["x", "y", "z"].into_iter().collect(),
+            dim: 2,
+            values: vec![0.0, 1.0, 1.0, 0.0, 0.6, 0.8],
+        };
+        publisher.write_items_part(0, items, &()).await.unwrap();
+        let gates = vec![Gate::new("effective rank", if passes { 3.0 } else { 1.5 }, Some(2.0), None)];
+        let statistics = serde_json::json!({"encoded": 4, "carried": 6});
+        let manifest = publisher.publish(gates, &statistics).await.unwrap();
+        match publisher.announce(Reason::Publish, "a test", false).await {
+            Ok(_) => assert!(passes),
+            Err(error) => assert!(!passes && matches!(error, SnapshotError::GatesFailed { .. }), "{error}"),
+        }
+        manifest
+    }
+
+    /// The state behind the snapshot of a day, with `actions` of a user as (item, Unix seconds), oldest first; and
+    /// titles of items.
+    pub(crate) async fn remember(&self, day: &str, user: &str, actions: &[(&str, i64)]) {
+        let texts = |texts: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(texts)) };
+        let items = actions.iter().map(|&(item, _)| item).collect();
+        let times: ArrayRef = Arc::new(actions.iter().map(|&(_, at)| Some(at)).collect::<Int64Array>());
+        let batch = RecordBatch::try_from_iter([
+            ("user_id", texts(vec![user; actions.len()])),
+            ("item_id", texts(items)),
+            ("action", texts(vec!["purchase"; actions.len()])),
+            ("timestamp", times),
+        ]);
+        let bucket = bucket_of(user, N_BUCKETS);
+        let key = format!("sequences/somekey/day={day}/input-1/bucket={bucket:04}.parquet");
+        self.put(&key, &parquet(&batch.unwrap())).await;
+        let titles = RecordBatch::try_from_iter([
+            ("item_id", texts(vec!["x", "y"])),
+            ("title", texts(vec![HOSTILE, "Plums"])),
+        ]);
+        self.put("items/items-1/items.parquet", &parquet(&titles.unwrap())).await;
+    }
+
+    /// A whole checkpoint.
+    pub(crate) async fn train(&self, model_id: &str, recall: f64) {
+        let metrics = serde_json::json!({
+            "model_id": model_id, "tower_pair_id": "pair-1", "cut_off": "2026-03-01", "test_days": 14,
+            "recall_at_10": {"model": recall, "popularity": 0.02},
+            "evaluation": {"all_users": {"title": "All users", "rows": [{
+                "scorer": "model", "n_users": 10, "n_items": 3,
+                "seen_allowed": {"recall_at_10": {"micro": {"value": recall, "low": null, "high": 0.1}}},
+            }]}},
+            "training": {"steps": 30, "seconds": 2.5, "loss": 3.5, "curve": [[10, 4.0], [20, null], [30, 3.5]]},
+        });
+        self.put(&key(model_id, "metrics.json"), metrics.to_string().as_bytes()).await;
+        self.put(&key(model_id, "config.yaml"), b"note: <b>bold</b>\n").await;
+        self.put(&key(model_id, "spec.yaml"), b"dim: 2\n").await;
+    }
+
+    pub(crate) async fn promote(&self, model_id: &str) {
+        let gates = vec![Gate::new("recall@10", 0.05, None, None)];
+        let new = NewPromotion { model_id: model_id.into(), by: "a test".into(), forced: false, gates };
+        promote(&self.bucket, new).await.unwrap();
+    }
+
+    pub(crate) async fn put(&self, key: &str, bytes: &[u8]) {
+        self.bucket.put_new(key, bytes.to_vec().into()).await.unwrap();
+    }
+}
+
+fn parquet(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// Start the page on free ports.
+pub(crate) async fn serve(config: Config) -> Console {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let listeners = Listeners { http: bind().await.unwrap(), admin: bind().await.unwrap() };
+    let (address, admin) = (listeners.http.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let ended = tokio::spawn(dayvec_console::run(config, listeners, shutdown.clone()));
+    Console { address, admin, shutdown, ended }
+}
+
+impl Console {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        get(self.address, path).await
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        get(self.admin, path).await
+    }
+
+    /// Stop, and wait until it has.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.ended.await.unwrap().unwrap();
+    }
+}
+
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
