@@ -19,7 +19,7 @@ bench=target/bench-sequences
 log="$bench/$n_events-$items"
 eval "$(scripts/libtorch.sh env)"
 cargo build --quiet -p dayvec-e2e -p dayvec-sequences --example bench_sequences
-program=target/debug/examples/bench_sequences
+program="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/examples/bench_sequences"
 
 if [ ! -f "$log/complete" ]; then
   rm -rf "$log"

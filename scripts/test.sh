@@ -59,6 +59,7 @@ step "observability" scripts/check-observability.sh
 step "clippy" cargo clippy --workspace --all-targets -- -D warnings
 step "build" build_tests
 step "tests" run_tests
+step "status page" env -u OMP_NUM_THREADS scripts/check-console.sh
 step "documents" documents
 
 awk -v seconds=$((SECONDS - began)) '

@@ -167,9 +167,9 @@ def main(chromium, bucket, lookup_at, trainer_at, page, screenshots):
     trainer = Service(trainer_at, "dayvec.trainer.v1.Trainer")
     wait_for("the lookup's snapshot", lambda: lookup.GetServingStatus().HasField("snapshot"))
     wait_for("the trainer", lambda: trainer.ListRuns(limit=1) is not None)
-    short = trainer.StartRun(requested_by="console-check", settings={"run.seed": "2", "run.steps": "40"}).run
+    short = trainer.StartRun(requested_by="check-console", settings={"run.seed": "2", "run.steps": "40"}).run
     wait_for("a training run", lambda: trainer.GetRun(number=short.number).run.HasField("ended_at"))
-    trainer.StartRun(requested_by="console-check", settings={"run.steps": "100000"})
+    trainer.StartRun(requested_by="check-console", settings={"run.steps": "100000"})
     wait_for("the next run", lambda: trainer.GetRun(number=short.number + 1).run.progress.step > 0)
     user = "7"
     for asked in (user, user, "nobody"):

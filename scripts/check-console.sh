@@ -2,7 +2,7 @@
 # Open every page of the status page in a browser, over a small world made for it, and hold what they show against what
 # the lookup, the trainer and the bucket say.
 #
-#   scripts/console-check.sh [FOLDER]     screenshots into FOLDER, by default target/console-screenshots
+#   scripts/check-console.sh [FOLDER]     screenshots into FOLDER, by default target/console-screenshots
 #
 # Makes a log, trains a tiny model, runs three days (the last held back by a gate), and starts a lookup, a trainer with a
 # run under way and a status page on free ports. Debian's chromium comes from apt, its driver from PyPI, versions pinned.
@@ -71,7 +71,7 @@ start() { # <name> <program...>: in the background, with its log kept
 logged() { # <name> <program...>: show its log only when it fails
   local name="$1"
   shift
-  "$@" >"$work/$name.log" 2>&1 || { echo "console-check.sh: $name failed" >&2; cat "$work/$name.log" >&2; exit 1; }
+  "$@" >"$work/$name.log" 2>&1 || { echo "check-console.sh: $name failed" >&2; cat "$work/$name.log" >&2; exit 1; }
 }
 
 make_world() { # log → model → two announced days, and one that a gate holds back
@@ -87,7 +87,7 @@ make_world() { # log → model → two announced days, and one that a gate holds
     logged "day-$day" infer "$day"
   done
   if DAYVEC__GATES__MIN_EFFECTIVE_RANK=1000 infer 2026-03-01 >"$work/held-back.log" 2>&1; then
-    echo "console-check.sh: no gate held the third day back" >&2
+    echo "check-console.sh: no gate held the third day back" >&2
     exit 1
   fi
 }
