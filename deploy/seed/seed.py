@@ -1,7 +1,8 @@
 """Put a log into the bucket, as daily event files, for docker-compose.yml; or release it day by day.
 
     seed.py load      everything, or with DAYVEC_REPLAY=1 all but the last days; and a configuration for each program
-    seed.py replay    the days that are missing, one every DAYVEC_REPLAY_SECONDS; nothing unless DAYVEC_REPLAY=1
+    seed.py replay    once a first snapshot is announced, the days that are missing, one every DAYVEC_REPLAY_SECONDS;
+                      nothing unless DAYVEC_REPLAY=1
 
 Environment:
     DAYVEC_BUCKET            s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a folder; AWS_* say how to reach an S3 server
@@ -70,6 +71,10 @@ class Bucket:
         selector = pyarrow.fs.FileSelector(f"{self.root}/events", recursive=True, allow_not_found=True)
         marks = [info.path for info in self.files.get_file_info(selector) if info.base_name == MARK]
         return {path.split("/day=")[1].split("/")[0] for path in marks}
+
+    def any(self, folder):
+        selector = pyarrow.fs.FileSelector(f"{self.root}/{folder}", allow_not_found=True)
+        return bool(self.files.get_file_info(selector))
 
     def write(self, key, content):
         if not self.has(key):
@@ -164,6 +169,8 @@ def main(command):
             release(bucket, day, content)
         configurations(bucket, dataset, items is not None)
         return say("the log is in the bucket", days=len(loaded), already_there=len(there), held_back=held_back)
+    while not bucket.any("announcements"):  # days pass once the days before them are served
+        time.sleep(1)
     for day, content in days:
         if day not in there:
             time.sleep(float(setting("DAYVEC_REPLAY_SECONDS", 60)))

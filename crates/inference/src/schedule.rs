@@ -23,8 +23,10 @@ use crate::meter;
 use crate::report::Report;
 use crate::store_exit::OrStoreExit as _;
 
-/// Longest wait before a day that failed for want of something is tried again.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// Waits before a day that failed for want of something is tried again double, up to this many polls.
+const LONGEST_WAIT_POLLS: u32 = 10;
+/// Longest sleep before the clock is looked at again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// Run days as they fall due, until `shutdown`.
 ///
@@ -104,7 +106,7 @@ impl Scheduler<'_> {
     fn back_off(&mut self, doing: &str, error: &anyhow::Error) -> Duration {
         let pause = self.wait;
         tracing::warn!(error = format!("{error:#}"), retry_in_s = pause.as_secs(), "cannot {doing} yet");
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        self.wait = (self.wait * 2).min(self.config.schedule.poll * LONGEST_WAIT_POLLS);
         pause
     }
 
@@ -186,8 +188,8 @@ fn until_next(schedule: &Schedule, now: Timestamp) -> Duration {
     let next = schedule.cron.next_after(now);
     // Not much longer than an hour at a time, so that a clock that is set is noticed.
     next.and_then(|next| Duration::try_from(next.duration_since(now)).ok())
-        .unwrap_or(LONGEST_WAIT)
-        .min(LONGEST_WAIT)
+        .unwrap_or(LONGEST_SLEEP)
+        .min(LONGEST_SLEEP)
 }
 
 #[cfg(test)]
@@ -216,6 +218,6 @@ mod tests {
         assert_eq!(last_passed(schedule, at("2024-03-10T02:59:59Z")), day("2024-03-08"));
         assert_eq!(last_passed(schedule, at("2024-03-10T03:00:01Z")), day("2024-03-09"));
         assert_eq!(until_next(schedule, at("2024-03-10T02:59:00Z")), Duration::from_secs(60));
-        assert_eq!(until_next(schedule, at("2024-03-10T03:00:00Z")), LONGEST_WAIT);
+        assert_eq!(until_next(schedule, at("2024-03-10T03:00:00Z")), LONGEST_SLEEP);
     }
 }
