@@ -24,7 +24,7 @@ use crate::report::Report;
 use crate::store_exit::OrStoreExit as _;
 
 /// Waits before a day that failed for want of something is tried again double, up to this many polls.
-const LONGEST_WAIT_POLLS: u32 = 10;
+const LONGEST_WAIT_POLLS: u32 = 4;
 /// Longest sleep before the clock is looked at again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
