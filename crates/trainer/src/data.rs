@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{Day, EventSchema, ItemTable, ModelSpec, Sequences};
+use dayvec_core::{Day, EventSchema, ItemTable, ModelSpec, Sequences, id_hash};
 use dayvec_evaluation::Window;
 use dayvec_runtime::{Exit, OrExit};
 use dayvec_sequences::{Keep, ReadOptions, ReadReport, SequenceBuilder, event_files, split::is_held_out};
@@ -83,7 +83,7 @@ impl Log {
     /// What the log says about the input of a model.
     pub(crate) fn facts(&self, items: &FeaturedItems) -> DataFacts {
         DataFacts {
-            surfaces: self.history.surfaces.clone(),
+            surfaces: self.surfaces(),
             duration: !self.history.actions.duration_s.is_empty(),
             items_version: items.version.clone(),
             item_dim: items.table.dim,
@@ -91,21 +91,32 @@ impl Log {
         }
     }
 
-    /// Name of the data: a digest of every action before the cut-off.
-    pub(crate) fn digest(&self) -> blake3::Hash {
-        let mut hasher = blake3::Hasher::new();
-        let history = &self.history;
-        for ids in [&history.users, history.items.ids()] {
-            hasher.update(&(ids.len() as u64).to_le_bytes());
-            for id in ids.iter() {
-                hasher.update(&(id.len() as u64).to_le_bytes()).update(id.as_bytes());
+    /// Surfaces that an action before the cut-off has; later ones are not the model's to know.
+    fn surfaces(&self) -> Vec<String> {
+        let mut is_used = vec![false; self.history.surfaces.len()];
+        for &surface in &self.history.actions.surface {
+            if let Some(row) = usize::from(surface).checked_sub(1) {
+                is_used[row] = true;
             }
         }
-        for offset in &history.offsets {
-            hasher.update(&(*offset as u64).to_le_bytes());
+        let named = self.history.surfaces.iter().zip(is_used);
+        named.filter(|(_, is_used)| *is_used).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Name of the data: a digest of every action before the cut-off, and of nothing else, so that a log which has
+    /// grown since names the same training.
+    pub(crate) fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let (history, actions) = (&self.history, &self.history.actions);
+        let items: Vec<u64> = history.items.ids().iter().map(id_hash).collect();
+        for user in (0..history.n_users()).filter(|&user| !history.range(user).is_empty()) {
+            let (id, range) = (history.users.get(user), history.range(user));
+            hasher.update(&(id.len() as u64).to_le_bytes()).update(id.as_bytes());
+            hasher.update(&(range.len() as u64).to_le_bytes());
+            for &item in &actions.item[range] {
+                hasher.update(&items[item as usize].to_le_bytes());
+            }
         }
-        let actions = &history.actions;
-        hasher.update(bytemuck::cast_slice(&actions.item));
         hasher.update(&actions.action_type);
         hasher.update(bytemuck::cast_slice(&actions.surface));
         hasher.update(bytemuck::cast_slice(&actions.duration_s));

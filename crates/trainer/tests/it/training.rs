@@ -140,3 +140,24 @@ fn later_events_change_no_weight() {
     assert_eq!((&same.model_id, &same.tower_pair_id), (&report.model_id, &report.tower_pair_id));
     assert!(same.evaluation != report.evaluation, "the other future is told apart");
 }
+
+#[test]
+fn a_log_that_has_grown_names_the_same_training() {
+    let shop = Shop::new();
+    let mut raw = shop.raw();
+    raw.split.cut_off = Some(CUT_OFF.parse().unwrap());
+    let config = Config::try_from(raw).unwrap();
+    let Outcome::Trained(first) = train(&config, false, &CancellationToken::new(), &nobody).unwrap() else {
+        panic!()
+    };
+    let later = CUT_OFF.parse::<dayvec_core::Day>().unwrap().plus(5).start_s();
+    shop.write_log(&format!(
+        "{}newcomer,novelty,purchase,{later}\nu1,novelty,view,{later}\n",
+        crate::shop::log()
+    ));
+    let again = train(&config, false, &CancellationToken::new(), &nobody).unwrap();
+    assert!(
+        matches!(&again, Outcome::AlreadyTrained(there) if there.model_id == first.model_id),
+        "{again:?}"
+    );
+}
