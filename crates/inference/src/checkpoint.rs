@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use dayvec_bucket::Bucket;
 use dayvec_core::ItemTable;
 use dayvec_model::{Model, load_spec};
-use dayvec_registry::{CHECKPOINTS, SPEC, checkpoints, key, newest_promotion, serving_model};
+use dayvec_registry::{CHECKPOINTS, SPEC, Serving, checkpoints, key, newest_promotion, serving_model};
 use dayvec_runtime::{Exit, OrExit as _};
 use tch::Device;
 
@@ -48,13 +48,10 @@ async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String>
     let chosen = match choice {
         ModelChoice::Serving => {
             let serving = serving_model(bucket).await.or_store_exit().context("find the model to serve")?;
-            if newest_promotion(bucket).await.or_store_exit()?.is_none() {
-                tracing::warn!(
-                    model_id = serving,
-                    "no model was ever promoted; the newest one is taken, ungated"
-                );
+            if let Some(Serving { model_id, is_promoted: false }) = &serving {
+                tracing::warn!(model_id, "no model was ever promoted; the newest one is taken, ungated");
             }
-            serving
+            serving.map(|serving| serving.model_id)
         }
         ModelChoice::Promoted => {
             let newest = newest_promotion(bucket).await.or_store_exit().context("find the promoted model")?;

@@ -25,12 +25,10 @@ fn main() -> ExitCode {
     exit::report(run(&Arguments::parse()))
 }
 
-#[expect(clippy::print_stdout, reason = "--check-config prints what it was asked for")]
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(arguments.config.as_deref()).or_exit(Exit::BadConfig)?;
     if arguments.check_config {
-        print!("{}", dayvec_runtime::config::to_yaml(&config));
-        return Ok(());
+        return Ok(exit::print(&dayvec_runtime::config::to_yaml(&config))?);
     }
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     runtime.block_on(async {

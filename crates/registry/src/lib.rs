@@ -12,4 +12,4 @@ mod promotion;
 
 pub use checkpoints::{CHECKPOINTS, Checkpoint, SPEC, checkpoints, key};
 pub use error::RegistryError;
-pub use promotion::{NewPromotion, Promotion, newest_promotion, promote, promotions, serving_model};
+pub use promotion::{NewPromotion, Promotion, Serving, newest_promotion, promote, promotions, serving_model};

@@ -67,16 +67,28 @@ pub async fn newest_promotion(bucket: &Bucket) -> Result<Option<Promotion>, Regi
     }
 }
 
+/// The model to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// Its name.
+    pub model_id: String,
+    /// Whether it was promoted; if not, it is the newest, and no gate has seen it.
+    pub is_promoted: bool,
+}
+
 /// The model to serve: the one promoted last, or, where nothing was ever promoted, the newest whole checkpoint; `None`
 /// where there is none either.
 ///
 /// # Errors
 /// As [`promotions`]; [`RegistryError::NoSuchModel`] when the promoted model's checkpoint is gone.
-pub async fn serving_model(bucket: &Bucket) -> Result<Option<String>, RegistryError> {
+pub async fn serving_model(bucket: &Bucket) -> Result<Option<Serving>, RegistryError> {
     let known = known(bucket).await?;
     match newest_promotion(bucket).await? {
-        Some(Promotion { model_id, .. }) => must_be_known(bucket, model_id, known).map(Some),
-        None => Ok(known.into_iter().next_back()),
+        Some(Promotion { model_id, .. }) => {
+            let model_id = must_be_known(bucket, model_id, known)?;
+            Ok(Some(Serving { model_id, is_promoted: true }))
+        }
+        None => Ok(known.into_iter().next_back().map(|model_id| Serving { model_id, is_promoted: false })),
     }
 }
 
@@ -139,6 +151,10 @@ fn must_be_known(bucket: &Bucket, model_id: String, known: Vec<String>) -> Resul
 mod tests {
     use super::*;
 
+    fn serving(model_id: &str, is_promoted: bool) -> Option<Serving> {
+        Some(Serving { model_id: model_id.into(), is_promoted })
+    }
+
     async fn bucket_of(models: &[&str]) -> Bucket {
         let bucket = Bucket::open(&"memory:///".parse().unwrap()).unwrap();
         for model in models {
@@ -158,10 +174,10 @@ mod tests {
         let bucket = bucket_of(&[]).await;
         assert_eq!(serving_model(&bucket).await.unwrap(), None);
         let bucket = bucket_of(&["a", "b"]).await;
-        assert_eq!(serving_model(&bucket).await.unwrap().as_deref(), Some("b"));
+        assert_eq!(serving_model(&bucket).await.unwrap(), serving("b", false));
         let first = promote(&bucket, of("a")).await.unwrap();
         assert_eq!((first.sequence, first.previous.as_deref()), (1, None));
-        assert_eq!(serving_model(&bucket).await.unwrap().as_deref(), Some("a"));
+        assert_eq!(serving_model(&bucket).await.unwrap(), serving("a", true));
         let second = promote(&bucket, of("b")).await.unwrap();
         assert_eq!((second.sequence, second.previous.as_deref()), (2, Some("a")));
         assert_eq!(promotions(&bucket).await.unwrap(), [first, second.clone()]);

@@ -15,19 +15,13 @@ pub(crate) fn describe() {
     for outcome in ["promoted", "refused", "failed"] {
         counter!("model_promotion_total", "outcome" => outcome).absolute(0);
     }
-    idle(0);
+    queue(false, 0);
     step(&Standing::default());
 }
 
-/// A run is under way, and so many wait.
-pub(crate) fn queue(n_queued: usize) {
-    gauge!("training_run_active").set(1.0);
-    gauge!("training_runs_queued").set(n_queued as f64);
-}
-
-/// No run is under way.
-pub(crate) fn idle(n_queued: usize) {
-    gauge!("training_run_active").set(0.0);
+/// Whether a run is under way, and how many wait.
+pub(crate) fn queue(is_active: bool, n_queued: usize) {
+    gauge!("training_run_active").set(f64::from(u8::from(is_active)));
     gauge!("training_runs_queued").set(n_queued as f64);
 }
 

@@ -60,7 +60,7 @@ impl Worker {
                 self.rest(self.config.raw.service.poll);
                 continue;
             };
-            meter::queue(self.board.n_queued());
+            meter::queue(true, self.board.n_queued());
             match self.see_to_its_end(&run) {
                 Ok(()) => wait = FIRST_WAIT,
                 Err(error) => {
@@ -75,7 +75,7 @@ impl Worker {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
-            meter::idle(self.board.n_queued());
+            meter::queue(false, self.board.n_queued());
         }
     }
 

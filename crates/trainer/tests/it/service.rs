@@ -8,7 +8,7 @@ use dayvec_proto::trainer::v1::{
     CancelRunRequest, GetRunRequest, ListRunsRequest, PromoteModelRequest, Run, RunState, StartRunRequest,
     WatchRunRequest,
 };
-use dayvec_registry::{newest_promotion, promotions, serving_model};
+use dayvec_registry::{Serving, newest_promotion, promotions, serving_model};
 use dayvec_trainer::{Config, Listeners, Outcome, RawConfig, nobody, serve, train};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -95,14 +95,15 @@ async fn a_good_model_is_promoted_and_a_worse_one_refused() {
     assert_eq!((first.attempts, first.cut_off.as_str()), (1, crate::shop::CUT_OFF));
     assert!(first.recall_at_10["model"] > first.recall_at_10["popularity"]);
     assert!(first.gates.iter().all(|gate| gate.passed) && first.ended_at.is_some());
-    assert_eq!(serving_model(&service.bucket).await.unwrap(), Some(first.model_id.clone()));
+    let serving = Some(Serving { model_id: first.model_id.clone(), is_promoted: true });
+    assert_eq!(serving_model(&service.bucket).await.unwrap(), serving);
 
     // A model that has hardly learnt, on the same users and days.
     service.ask(&[("run.steps", "1"), ("optimizer.learning_rate", "1e-9")], true).await;
     let second = service.end_of(2).await;
     assert_eq!(second.state(), RunState::Refused, "{second:?}");
     assert!(second.reason.contains(&first.model_id) && second.reason.contains("serving model"), "{second:?}");
-    assert_eq!(serving_model(&service.bucket).await.unwrap(), Some(first.model_id.clone()));
+    assert_eq!(serving_model(&service.bucket).await.unwrap(), serving);
 
     let promote = |force| PromoteModelRequest {
         model_id: second.model_id.clone(),
