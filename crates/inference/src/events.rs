@@ -52,11 +52,13 @@ pub(crate) async fn files(log: &Url, span: Span, scratch: &Path) -> anyhow::Resu
     Ok(Files { paths, newest_folder })
 }
 
-/// The newest whole day of a log of day folders; `None` where there is none yet.
-pub(crate) async fn newest_whole_day(log: &Url) -> anyhow::Result<Option<Day>> {
-    let entries = Bucket::open(log).or_store_exit()?.list("").await.or_store_exit();
-    let entries = entries.with_context(|| format!("list the log {log}"))?;
-    Ok(dayvec_sequences::newest_whole_day(entries.iter().map(|entry| entry.key.as_str())))
+/// The newest whole day of a log of day folders; `None` where there is none yet. What lies before `known`, a day that is
+/// whole, is not listed.
+pub(crate) async fn newest_whole_day(log: &Url, known: Option<Day>) -> anyhow::Result<Option<Day>> {
+    let known_folder = known.map(|day| format!("day={day}"));
+    let entries = Bucket::open(log).or_store_exit()?.list_after("", known_folder.as_deref()).await;
+    let entries = entries.or_store_exit().with_context(|| format!("list the log {log}"))?;
+    Ok(dayvec_sequences::newest_whole_day(entries.iter().map(|entry| entry.key.as_str())).max(known))
 }
 
 fn newest_day_folder(root: &Path) -> std::io::Result<Option<Day>> {

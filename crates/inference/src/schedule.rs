@@ -114,10 +114,6 @@ impl Scheduler<'_> {
     fn due(&mut self) -> anyhow::Result<Vec<Day>> {
         let schedule = &self.config.schedule;
         let (passed, served) = self.runtime.block_on(async {
-            let passed = match schedule.follow_log {
-                true => newest_whole_day(&self.config.events).await?,
-                false => Some(last_passed(schedule, Timestamp::now())),
-            };
             let served = match newest_announcement(&self.bucket).await.or_store_exit()? {
                 Some(announced) => {
                     let manifest = read_manifest(&self.bucket, &announced.manifest).await.or_store_exit()?;
@@ -125,6 +121,10 @@ impl Scheduler<'_> {
                     Some(manifest.day)
                 }
                 None => None,
+            };
+            let passed = match schedule.follow_log {
+                true => newest_whole_day(&self.config.events, served).await?,
+                false => Some(last_passed(schedule, Timestamp::now())),
             };
             anyhow::Ok((passed, served))
         })?;

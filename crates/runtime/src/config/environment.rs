@@ -3,16 +3,25 @@
 use serde_yaml::{Mapping, Value};
 
 const PREFIX: &str = "DAYVEC__";
+/// How a variable begins whose writer meant [`PREFIX`], if a double underscore follows further on. Others of this
+/// beginning are no settings: `DAYVEC_SHARDS`.
+const NEARLY: &str = "DAYVEC_";
 
 /// The variable of a setting with this dotted name.
 pub(super) fn name_of(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
 }
 
+/// Whether a variable was meant for a setting, and lacks an underscore.
+pub(super) fn is_misspelt(name: &str) -> bool {
+    !name.starts_with(PREFIX) && name.strip_prefix(NEARLY).is_some_and(|rest| rest.contains("__"))
+}
+
 /// Write every variable of ours over `config`; a key that does not exist is added, for the reader to refuse.
 /// Returns the names of these variables, sorted.
-pub(super) fn apply(config: &mut Value, variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
-    let mut ours: Vec<(String, String)> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+pub(super) fn apply(config: &mut Value, variables: Vec<(String, String)>) -> Vec<String> {
+    let mut ours: Vec<(String, String)> =
+        variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort();
     let mut names = Vec::with_capacity(ours.len());
     for (name, text) in ours {

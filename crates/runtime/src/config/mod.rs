@@ -111,10 +111,21 @@ where
         Ok(value) => value,
         Err(error) => return Err(ConfigError::NotYaml { name, message: error.to_string() }),
     };
+    let variables: Vec<(String, String)> = variables.collect();
+    let misspelt: Vec<String> = variables
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| environment::is_misspelt(name))
+        .cloned()
+        .collect();
     let variables = environment::apply(&mut value, variables);
     // The shipped file only mends a faulty value here, so that the search for further faults can go on.
     let shipped = serde_yaml::from_str(shipped).unwrap_or_default();
     let (raw, mut faults) = faults::read::<Raw>(value, &shipped);
+    let misspelt = misspelt.iter();
+    faults.extend(
+        misspelt.map(|name| format!("{name}: a setting's variable begins with two underscores, DAYVEC__")),
+    );
     match raw.map(C::try_from) {
         Some(Ok(config)) if faults.is_empty() => return Ok(config),
         Some(Err(more)) => faults.extend(more),
@@ -216,6 +227,13 @@ mod tests {
         {
             assert!(message.contains(fault), "{fault} is missing from\n{message}");
         }
+    }
+
+    #[test]
+    fn one_underscore_too_few_is_a_fault_and_no_silence() {
+        let message = check(SHIPPED, &[("DAYVEC_LIMITS__KEYS", "7")]).unwrap_err().to_string();
+        assert!(message.contains("DAYVEC_LIMITS__KEYS: a setting's variable begins with two"), "{message}");
+        check(SHIPPED, &[("DAYVEC_SHARDS", "7"), ("DAYVEC_TOKEN", "a__b")]).unwrap();
     }
 
     #[test]

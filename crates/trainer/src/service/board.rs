@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, anyhow};
 use dayvec_bucket::{Bucket, Created, Records};
+use dayvec_core::Day;
 use dayvec_runtime::{Exit, OrExit as _};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -74,6 +75,11 @@ impl Board {
     /// The newest `limit` runs, newest first.
     pub(crate) fn newest(&self, limit: usize) -> Vec<Run> {
         self.runs().values().rev().take(limit).cloned().collect()
+    }
+
+    /// The newest day of the log that a scheduled run was asked for at.
+    pub(crate) fn last_log_day(&self) -> Option<Day> {
+        self.runs().values().rev().find_map(|run| run.request.log_day)
     }
 
     /// The oldest run that has not ended: one that was interrupted, else the next of the queue.

@@ -8,12 +8,14 @@ use url::Url;
 
 use crate::store::told;
 
-/// The newest whole day of a log of day folders; `None` where there is none yet.
-pub(crate) async fn newest_whole_day(log: &Url) -> anyhow::Result<Option<Day>> {
+/// The newest whole day of a log of day folders; `None` where there is none yet. What lies before `known`, a day that is
+/// whole, is not listed.
+pub(crate) async fn newest_whole_day(log: &Url, known: Option<Day>) -> anyhow::Result<Option<Day>> {
     let bucket = told(Bucket::open(log), || format!("open the log {log}"))?;
-    let entries =
-        told(bucket.list("").await, || format!("list the log {log}")).context("look for new days")?;
-    Ok(of_keys(entries.iter().map(|entry| entry.key.as_str())))
+    let known_folder = known.map(|day| format!("day={day}"));
+    let entries = bucket.list_after("", known_folder.as_deref()).await;
+    let entries = told(entries, || format!("list the log {log}")).context("look for new days")?;
+    Ok(of_keys(entries.iter().map(|entry| entry.key.as_str())).max(known))
 }
 
 /// Whether the log has grown enough since a run was last asked for; a first run always is.

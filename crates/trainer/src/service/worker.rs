@@ -204,10 +204,10 @@ impl Worker {
             return;
         }
         let asked = || -> anyhow::Result<()> {
-            let Some(log_day) = self.runtime.block_on(newest_whole_day(&self.config.events))? else {
+            let last = self.board.last_log_day();
+            let Some(log_day) = self.runtime.block_on(newest_whole_day(&self.config.events, last))? else {
                 return Ok(());
             };
-            let last = self.board.newest(usize::MAX).into_iter().find_map(|run| run.request.log_day);
             if is_due(log_day, last, every) {
                 let by = format!("the schedule: the log is whole up to {log_day}");
                 let settings = Default::default();
