@@ -5,11 +5,12 @@ use dayvec_core::Day;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
     Embedding, Encoding, Fallback, GetUserEmbeddingRequest, GetUserEmbeddingResponse, ReadOptions, Source,
+    Status,
 };
 use dayvec_runtime::{Exit, OrExit as _, exit};
 use tonic::Code;
 
-use crate::address::endpoint;
+use crate::address::TokenArgs;
 
 /// Numbers shown of an embedding, unless all are asked for.
 const SHOWN: usize = 8;
@@ -20,9 +21,13 @@ pub struct Args {
     /// The user's id, as in the log.
     #[arg(value_name = "USER")]
     pub user_id: String,
-    /// Where the lookup answers: http://HOST:PORT, or just HOST:PORT.
-    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    pub lookup: String,
+    /// Where the lookup answers: http://HOST:PORT, or just HOST:PORT. Where users are divided among replicas, give one
+    /// of each shard, with commas between: they are asked one after the other.
+    #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL", value_delimiter = ',')]
+    pub lookup: Vec<String>,
+    /// The token.
+    #[command(flatten)]
+    pub token: TokenArgs,
     /// Answer an unknown user with the mean of all users.
     #[arg(long)]
     pub or_mean: bool,
@@ -53,10 +58,24 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Ask one lookup after the other, until one serves the user's bucket.
 async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
-    let connected = EmbeddingLookupClient::connect(endpoint("--lookup", &args.lookup)?).await;
-    let mut client =
-        connected.or_exit(Exit::Unavailable).with_context(|| format!("connect to {}", args.lookup))?;
+    for address in &args.lookup {
+        let reply = ask_one(args, address).await?;
+        if reply.user.as_ref().is_none_or(|user| user.status() != Status::NotServed) {
+            return Ok(reply);
+        }
+    }
+    let (user_id, asked) = (&args.user_id, args.lookup.join(", "));
+    Err(anyhow::anyhow!(
+        "another replica than {asked} serves the bucket of user `{user_id}`; give --lookup one of each shard, with commas \
+         between"
+    ))
+    .or_exit(Exit::BadConfig)
+}
+
+async fn ask_one(args: &Args, address: &str) -> anyhow::Result<GetUserEmbeddingResponse> {
+    let mut client = EmbeddingLookupClient::new(args.token.connect("--lookup", address).await?);
     let options = ReadOptions {
         require_tower_pair: args.require_tower_pair.clone().unwrap_or_default(),
         fallback: if args.or_mean { Fallback::PopulationMean } else { Fallback::None } as i32,

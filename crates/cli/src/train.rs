@@ -11,10 +11,9 @@ use dayvec_proto::trainer::v1::{
     WatchRunRequest,
 };
 use dayvec_runtime::{Exit, OrExit as _, exit};
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::address::endpoint;
+use crate::address::{Connection, TokenArgs};
 
 /// Ask a running trainer service.
 #[derive(Debug, clap::Args)]
@@ -22,6 +21,9 @@ pub struct Args {
     /// Where the trainer answers: http://HOST:PORT, or just HOST:PORT.
     #[arg(long, global = true, default_value = "http://127.0.0.1:50052", value_name = "URL")]
     pub trainer: String,
+    /// The token.
+    #[command(flatten)]
+    pub token: TokenArgs,
     /// What to ask.
     #[command(subcommand)]
     pub command: Command,
@@ -85,9 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn ask(args: &Args) -> anyhow::Result<()> {
-    let connected = TrainerClient::connect(endpoint("--trainer", &args.trainer)?).await;
-    let mut client =
-        connected.or_exit(Exit::Unavailable).with_context(|| format!("connect to {}", args.trainer))?;
+    let mut client = TrainerClient::new(args.token.connect("--trainer", &args.trainer).await?);
     let requested_by = format!("dayvec {}", env!("CARGO_PKG_VERSION"));
     match &args.command {
         Command::Start { settings, no_promote, watch } => {
@@ -117,7 +117,7 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Print a line each time that the run has moved, and its end.
-async fn follow(client: &mut TrainerClient<Channel>, number: u64) -> anyhow::Result<()> {
+async fn follow(client: &mut TrainerClient<Connection>, number: u64) -> anyhow::Result<()> {
     let mut stream = told(client.watch_run(WatchRunRequest { number }).await)?;
     let mut last = Run::default();
     while let Some(response) = told_status(stream.message().await)? {

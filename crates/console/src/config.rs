@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
@@ -21,6 +21,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are answered.
     pub admin_listen: SocketAddr,
+    /// Who may look; everybody without it.
+    pub tokens_file: Option<PathBuf>,
+    /// The token that lookups and the trainer are asked with.
+    pub token_file: Option<PathBuf>,
     /// The lookup replicas.
     pub lookups: Vec<LookupAddress>,
     /// The trainer service.
@@ -57,6 +61,10 @@ struct Raw {
     bucket: String,
     listen: String,
     admin_listen: String,
+    #[serde(default)]
+    tokens_file: Option<PathBuf>,
+    #[serde(default)]
+    token_file: Option<PathBuf>,
     lookups: Vec<RawLookup>,
     trainer: Option<String>,
     inference_metrics: Option<String>,
@@ -114,11 +122,13 @@ impl TryFrom<Raw> for Config {
         else {
             return Err(faults.0);
         };
-        let Raw { timeout, bucket_timeout, show_runs, max_read_bytes, .. } = raw;
+        let Raw { tokens_file, token_file, timeout, bucket_timeout, show_runs, max_read_bytes, .. } = raw;
         Ok(Self {
             bucket,
             listen,
             admin_listen,
+            tokens_file,
+            token_file,
             lookups,
             trainer,
             inference_metrics,
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn the_shipped_settings_are_good() {
         let config = Config::load(None).unwrap();
-        assert!(config.listen.ip().is_loopback(), "there is no authentication");
+        assert!(config.listen.ip().is_loopback() && config.tokens_file.is_none(), "nobody else may look");
         assert_eq!(config.lookups.len(), 1);
         assert_eq!((config.trainer, config.inference_metrics), (None, None));
     }

@@ -26,4 +26,4 @@ mod training;
 mod words;
 
 pub use config::Config;
-pub use server::{Listeners, run};
+pub use server::run;

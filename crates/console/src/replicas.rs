@@ -1,4 +1,5 @@
-//! What the lookup replicas say: the snapshot that each serves, and its traffic; and one user, from the first that can.
+//! What the lookup replicas say: the snapshot that each serves, and its traffic; and one user, from the first that
+//! serves the user's bucket.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,9 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
-    Encoding, GetServingStatusRequest, GetServingStatusResponse, GetUserEmbeddingRequest,
+    self, Encoding, GetServingStatusRequest, GetServingStatusResponse, GetUserEmbeddingRequest,
     GetUserEmbeddingResponse, ReadOptions,
 };
+use dayvec_runtime::authentication::Token;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use url::Url;
@@ -32,7 +35,7 @@ pub(crate) struct Replicas {
 #[derive(Debug)]
 struct Replica {
     address: LookupAddress,
-    client: EmbeddingLookupClient<Channel>,
+    client: EmbeddingLookupClient<InterceptedService<Channel, Token>>,
     /// When the calls were counted last, and how many there had been.
     before: Mutex<Option<(Instant, f64)>>,
 }
@@ -104,9 +107,10 @@ pub(crate) fn outage(place: &Url, status: &Status) -> Outage {
 impl Replicas {
     /// # Errors
     /// When an address is none.
-    pub(crate) fn new(addresses: &[LookupAddress], timeout: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn new(addresses: &[LookupAddress], token: &Token, timeout: Duration) -> anyhow::Result<Self> {
         let replica = |address: &LookupAddress| -> anyhow::Result<Replica> {
-            let client = EmbeddingLookupClient::new(channel(&address.grpc, timeout)?);
+            let channel = channel(&address.grpc, timeout)?;
+            let client = EmbeddingLookupClient::with_interceptor(channel, token.clone());
             Ok(Replica { address: address.clone(), client, before: Mutex::default() })
         };
         let replicas = addresses.iter().map(replica).collect::<anyhow::Result<_>>()?;
@@ -119,25 +123,39 @@ impl Replicas {
         self.fresh.get(async { Arc::new(futures::future::join_all(looks).await) }).await
     }
 
-    /// Ask the first replica that serves for a user.
+    /// Ask for a user the first replica that serves the user's bucket.
     pub(crate) async fn user(&self, user_id: &str) -> Asked {
         let looks = self.look().await;
         let serves = |look: &Look| look.status.as_ref().is_ok_and(|status| status.snapshot.is_some());
-        let Some(replica) = looks.iter().position(serves).map(|at| &self.replicas[at]) else {
-            return Asked::Nobody(match looks.iter().find_map(|look| look.status.as_ref().err()) {
+        let serving = self.replicas.iter().zip(looks.iter()).filter(|(_, look)| serves(look));
+        let mut asked = None;
+        for (replica, _) in serving {
+            let answer = replica.user(user_id, self.timeout).await;
+            let is_elsewhere = answer.is_elsewhere();
+            asked = Some(answer);
+            if !is_elsewhere {
+                break;
+            }
+        }
+        asked.unwrap_or_else(|| {
+            Asked::Nobody(match looks.iter().find_map(|look| look.status.as_ref().err()) {
                 Some(outage) => outage.clone(),
                 None if self.replicas.is_empty() => Outage::said("lookups", "none is configured"),
                 None => Outage::said("lookups", "none of them has loaded a snapshot yet"),
-            });
-        };
-        let options = ReadOptions { encoding: Encoding::Float32.into(), ..ReadOptions::default() };
-        let request = GetUserEmbeddingRequest { user_id: user_id.to_owned(), options: Some(options) };
-        match within(self.timeout, replica.client.clone().get_user_embedding(request)).await {
-            Ok(reply) => Asked::Answer { replica: replica.address.name.clone(), reply: Box::new(reply) },
-            Err(status) if status.code() == Code::InvalidArgument => {
-                Asked::Refused(status.message().to_owned())
+            })
+        })
+    }
+}
+
+impl Asked {
+    /// Whether another replica may know better: this one does not serve the user, or does not answer.
+    fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Answer { reply, .. } => {
+                reply.user.as_ref().is_some_and(|user| user.status() == v1::Status::NotServed)
             }
-            Err(status) => Asked::Nobody(outage(&replica.address.grpc, &status)),
+            Self::Refused(_) => false,
+            Self::Nobody(_) => true,
         }
     }
 }
@@ -154,6 +172,18 @@ pub(crate) async fn within<T>(
 }
 
 impl Replica {
+    async fn user(&self, user_id: &str, timeout: Duration) -> Asked {
+        let options = ReadOptions { encoding: Encoding::Float32.into(), ..ReadOptions::default() };
+        let request = GetUserEmbeddingRequest { user_id: user_id.to_owned(), options: Some(options) };
+        match within(timeout, self.client.clone().get_user_embedding(request)).await {
+            Ok(reply) => Asked::Answer { replica: self.address.name.clone(), reply: Box::new(reply) },
+            Err(status) if status.code() == Code::InvalidArgument => {
+                Asked::Refused(status.message().to_owned())
+            }
+            Err(status) => Asked::Nobody(outage(&self.address.grpc, &status)),
+        }
+    }
+
     async fn look(&self, timeout: Duration) -> Look {
         let mut client = self.client.clone();
         let status = async {

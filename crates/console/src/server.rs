@@ -1,21 +1,20 @@
 //! The page's life: listen, answer, count, and leave in good order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use dayvec_bucket::Bucket;
 use dayvec_runtime::admin::{self, Readiness};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::authentication::{Guard, Token};
+use dayvec_runtime::{Exit, Listeners, OrExit as _};
 use metrics::counter;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -32,6 +31,9 @@ use crate::training::Trainer;
 /// How long pages under way may take once the program is to end.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What browsers are asked for: any name, and the token as the password (RFC 7617).
+const CHALLENGE: &str = r#"Basic realm="dayvec: any name, and your token", charset="UTF-8""#;
+
 /// Nothing but our own style and icon is loaded, no script runs, no other site may frame the page, and what users did is
 /// stored nowhere on the way.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -45,28 +47,6 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
-
-/// Bound sockets. A test binds port 0 and asks for the address.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For the page.
-    pub http: TcpListener,
-    /// For the admin port.
-    pub admin: TcpListener,
-}
-
-impl Listeners {
-    /// Bind the addresses of the settings.
-    ///
-    /// # Errors
-    /// When an address is taken or not this machine's.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr| async move {
-            TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
-        };
-        Ok(Self { http: bind(config.listen).await?, admin: bind(config.admin_listen).await? })
-    }
-}
 
 /// Everything that pages are made from.
 #[derive(Debug)]
@@ -98,11 +78,12 @@ impl Sources {
         let bucket = Bucket::open(&config.bucket)?;
         let schedule =
             |url: &Url| Schedule { url: url.clone(), timeout: config.timeout, fresh: Fresh::default() };
-        let trainer = |url: &Url| Trainer::new(url, config.timeout, config.show_runs);
+        let token = Token::of_file(config.token_file.as_deref())?;
+        let trainer = |url: &Url| Trainer::new(url, token.clone(), config.timeout, config.show_runs);
         Ok(Self {
             reader: Reader::new(&bucket, config.bucket_timeout, config.show_runs),
             people: People::new(&bucket, config.max_read_bytes),
-            replicas: Replicas::new(&config.lookups, config.timeout)?,
+            replicas: Replicas::new(&config.lookups, &token, config.timeout)?,
             trainer: config.trainer.as_ref().map(trainer).transpose()?,
             schedule: config.inference_metrics.as_ref().map(schedule),
         })
@@ -114,19 +95,19 @@ impl Sources {
 /// It is ready at once: a bucket or a service that does not answer is what the page is there to say.
 ///
 /// # Errors
-/// With exit code 64 for a bucket that can't be opened; when a listener fails.
+/// With exit code 64 for a bucket or a file of tokens that can't be opened; when a listener fails.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
-    dayvec_runtime::config::log(&config);
     let sources = Arc::new(Sources::new(&config).or_exit(Exit::BadConfig)?);
-    let address = listeners.http.local_addr().context("read the address of the page")?;
-    let admin_address = listeners.admin.local_addr().context("read the address of the admin port")?;
+    let guard = Guard::open(config.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
+    let (address, admin_address) = listeners.addresses()?;
+    tokio::spawn(guard.clone().follow(shutdown.clone()));
+    tracing::info!(%address, %admin_address, bucket = %config.bucket, tokens = guard.asks(), "listening");
     let readiness = Readiness::default();
     readiness.set(true);
     let admin = tokio::spawn(admin::serve(listeners.admin, readiness, shutdown.clone()));
-    let page = axum::serve(listeners.http, router(sources));
+    let page = axum::serve(listeners.traffic, router(sources, guard));
     let page = tokio::spawn(page.with_graceful_shutdown(shutdown.clone().cancelled_owned()).into_future());
-    tracing::info!(%address, %admin_address, bucket = %config.bucket, "listening");
     shutdown.cancelled().await;
     let drained = async {
         page.await.context("join the page")?.context("serve the page")?;
@@ -138,7 +119,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     }
 }
 
-fn router(sources: Arc<Sources>) -> Router {
+fn router(sources: Arc<Sources>, guard: Guard) -> Router {
     Router::new()
         .route("/", get(pages::overview))
         .route("/user", get(pages::user))
@@ -146,8 +127,21 @@ fn router(sources: Arc<Sources>) -> Router {
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
         .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(guard, let_in))
         .layer(middleware::from_fn(finish))
         .with_state(sources)
+}
+
+/// Answer only those who may call. Browsers ask people for a name and a password, and send both from then on.
+async fn let_in(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    match guard.admit(authorization) {
+        Ok(_) => next.run(request).await,
+        Err(refused) => {
+            let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
+            (StatusCode::UNAUTHORIZED, challenge, format!("{refused}\n")).into_response()
+        }
+    }
 }
 
 /// Add the headers, and count.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use dayvec_proto::trainer::v1::trainer_client::TrainerClient;
 use dayvec_proto::trainer::v1::{ListRunsRequest, Progress, Run};
+use dayvec_runtime::authentication::Token;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use url::Url;
 
@@ -16,7 +18,7 @@ use crate::replicas::{channel, outage, within};
 #[derive(Debug)]
 pub(crate) struct Trainer {
     url: Url,
-    client: TrainerClient<Channel>,
+    client: TrainerClient<InterceptedService<Channel, Token>>,
     timeout: Duration,
     shown: u32,
     began: Mutex<Option<Began>>,
@@ -42,8 +44,8 @@ pub(crate) struct Shown {
 impl Trainer {
     /// # Errors
     /// When the address is none.
-    pub(crate) fn new(url: &Url, timeout: Duration, shown: usize) -> anyhow::Result<Self> {
-        let client = TrainerClient::new(channel(url, timeout)?);
+    pub(crate) fn new(url: &Url, token: Token, timeout: Duration, shown: usize) -> anyhow::Result<Self> {
+        let client = TrainerClient::with_interceptor(channel(url, timeout)?, token);
         let (began, fresh) = (Mutex::default(), Fresh::default());
         Ok(Self {
             url: url.clone(),

@@ -11,6 +11,7 @@ mod ids;
 mod items;
 mod schema;
 mod sequence;
+mod shard;
 mod spec;
 
 pub use day::{Day, ParseDayError, SECONDS_PER_DAY};
@@ -20,4 +21,5 @@ pub use ids::{IdColumn, IdInterner, bucket_of, id_hash};
 pub use items::ItemTable;
 pub use schema::{ColumnNames, EventSchema, PositiveRule, TimeUnit};
 pub use sequence::{Action, Actions, Sequences};
+pub use shard::Shard;
 pub use spec::{HistoryBag, MODEL_FORMAT_VERSION, ModelSpec, Objective};

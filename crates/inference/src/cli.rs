@@ -1,12 +1,13 @@
 //! The command line, and what the program does with it.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
-use dayvec_core::{Day, ParseDayError};
-use dayvec_runtime::{Exit, OrExit as _, exit, shutdown};
+use dayvec_core::{Day, ParseDayError, Shard};
+use dayvec_runtime::program::{self, ConfigArgs};
+use dayvec_runtime::{Exit, OrExit as _, exit};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::daily::{Request, run};
 use crate::report::{Outcome, Report};
 use crate::schedule::schedule;
-use crate::share::Share;
+use crate::share;
 
 /// Encode users day by day and publish the snapshots that the lookup serves.
 #[derive(Debug, Parser)]
@@ -34,36 +35,22 @@ pub enum Command {
     /// A finished run does nothing when it is run again; an interrupted one goes on where it was.
     Run(RunArgs),
     /// Run each day when it is due, by cron or by following the log, until told to stop.
-    Schedule(ScheduleArgs),
-}
-
-/// Arguments of `schedule`.
-#[derive(Debug, Clone, Args)]
-pub struct ScheduleArgs {
-    /// Settings; without it the shipped ones (config/inference.yaml).
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Check the settings, print them as they were understood, and stop.
-    #[arg(long)]
-    pub check_config: bool,
+    Schedule(ConfigArgs),
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Settings; without it the shipped ones (config/inference.yaml).
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Check the settings, print them as they were understood, and stop.
-    #[arg(long)]
-    pub check_config: bool,
+    /// Which settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// The UTC day to run for: events until its end count. `yesterday` is the last one that is over.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, required_unless_present = "check_config")]
     pub day: Option<Day>,
     /// Do only the I-th of N shares, counted from 0; whoever finishes last commits. In a Kubernetes Indexed Job,
     /// JOB_COMPLETION_INDEX and DAYVEC_SHARDS say the same.
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<Share>,
+    pub shard: Option<Shard>,
     /// Run this model instead of the one in the settings: an id, `serving`, `promoted` or `newest`.
     #[arg(long, value_name = "ID")]
     pub model: Option<String>,
@@ -94,7 +81,7 @@ fn parse_day(text: &str) -> Result<Day, ParseDayError> {
 pub fn main(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run(args) => run_once(&args),
-        Command::Schedule(args) => match prepare(args.config.as_deref(), args.check_config)? {
+        Command::Schedule(args) => match prepare(&args)? {
             Some((config, _signals, shutdown)) => {
                 let address = config.schedule.admin_listen;
                 let admin = TcpListener::bind(address).with_context(|| format!("listen on {address}"));
@@ -106,13 +93,13 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn run_once(args: &RunArgs) -> anyhow::Result<()> {
-    let Some((config, _signals, shutdown)) = prepare(args.config.as_deref(), args.check_config)? else {
+    let Some((config, _signals, shutdown)) = prepare(&args.config)? else {
         return Ok(());
     };
     let day = args.day.ok_or_else(|| anyhow!("--day is missing")).or_exit(Exit::BadConfig)?;
     let share = match args.shard {
         Some(share) => share,
-        None => Share::of_environment(|name| std::env::var(name).ok())
+        None => share::of_environment(|name| std::env::var(name).ok())
             .map_err(|fault| anyhow!(fault))
             .or_exit(Exit::BadConfig)?,
     };
@@ -128,27 +115,17 @@ fn run_once(args: &RunArgs) -> anyhow::Result<()> {
 
 /// The settings, logged, and a token that signals cancel, with the runtime that listens; `None` when the settings were
 /// only to be checked.
-fn prepare(file: Option<&Path>, check: bool) -> anyhow::Result<Option<(Config, Runtime, CancellationToken)>> {
-    let config = Config::load(file).or_exit(Exit::BadConfig)?;
-    if check {
-        exit::print(&format!("{}\n", dayvec_runtime::config::to_yaml(&config)))?;
-        return Ok(None);
-    }
-    dayvec_runtime::config::log(&config);
+fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<(Config, Runtime, CancellationToken)>> {
+    let Some(config) = args.load(Config::load)? else { return Ok(None) };
     if config.threads > 0 {
         tch::set_num_threads(i32::try_from(config.threads).unwrap_or(i32::MAX));
     }
-    let signals = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let signals = signals.context("start the thread that listens to signals")?;
-    let shutdown = {
-        let _entered = signals.enter();
-        shutdown::on_signal()
-    };
+    let (signals, shutdown) = program::signals()?;
     Ok(Some((config, signals, shutdown)))
 }
 
 /// The run in a line.
-fn summary(report: &Report, share: Share) -> String {
+fn summary(report: &Report, share: Shard) -> String {
     let Report { day, snapshot_id, users, encoded, carried, items, seconds, .. } = report;
     let outcome = match report.outcome {
         Outcome::Announced if report.forced => "announced by force",

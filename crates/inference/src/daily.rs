@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
-use dayvec_core::{Day, Gate};
+use dayvec_core::{Day, Gate, Shard};
 use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::events::{self, Events, Reading};
 use crate::plan::{Plan, state_id};
 use crate::progress::Progress;
 use crate::report::{Outcome, Report, Stages};
-use crate::share::Share;
+use crate::share;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
@@ -35,14 +35,14 @@ pub struct Request {
     /// Start from the whole log and encode everybody.
     pub full: bool,
     /// This worker's share of the run.
-    pub share: Share,
+    pub share: Shard,
 }
 
 impl Request {
     /// A plain run for `day`.
     #[must_use]
     pub const fn new(day: Day) -> Self {
-        Self { day, model: None, force: false, full: false, share: Share::WHOLE }
+        Self { day, model: None, force: false, full: false, share: Shard::WHOLE }
     }
 }
 
@@ -196,7 +196,8 @@ impl Run<'_> {
             shutdown: self.shutdown,
         };
         let waves = waves(n_buckets, users_at_most, self.config.wave_users.into()).into_iter().enumerate();
-        let ours = waves.filter(|&(wave, _)| self.request.share.has(wave)).map(|(_, buckets)| buckets);
+        let ours =
+            waves.filter(|&(wave, _)| share::has_wave(self.request.share, wave)).map(|(_, buckets)| buckets);
         pass.run(ours.collect(), &mut progress)?;
         drop(progress);
         stages.end("encode_users");

@@ -37,5 +37,4 @@ pub use cli::{Cli, Command, RunArgs, main};
 pub use daily::{Request, run};
 pub use report::{Outcome, Report, Start};
 pub use schedule::schedule;
-pub use share::Share;
 pub use statistics::Statistics;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use dayvec_bucket::Bucket;
 use dayvec_core::{EmbeddingBlock, bucket_of, id_hash};
-use dayvec_lookup::{Config, Listeners};
+use dayvec_lookup::Config;
 use dayvec_proto::Encoded;
 use dayvec_proto::lookup::server::embedding_lookup_server::{EmbeddingLookup, EmbeddingLookupServer};
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
@@ -17,6 +17,7 @@ use dayvec_proto::lookup::v1::{
     BatchGetUserEmbeddingsRequest, GetItemEmbeddingsRequest, GetServingStatusRequest,
     GetServingStatusResponse, GetUserEmbeddingRequest,
 };
+use dayvec_runtime::Listeners;
 use dayvec_snapshot::{ElementType, ItemEmbeddings, Publisher, Reason, RunDescription};
 use prost::Message as _;
 use tokio::net::TcpListener;
@@ -105,8 +106,8 @@ async fn start_lookup(dir: &std::path::Path) -> SocketAddr {
     config.bucket = bucket.url().clone();
     config.cache_dir = dir.join("cache");
     let bind = || TcpListener::bind("127.0.0.1:0");
-    let listeners = Listeners { grpc: bind().await.unwrap(), admin: bind().await.unwrap() };
-    let address = listeners.grpc.local_addr().unwrap();
+    let listeners = Listeners { traffic: bind().await.unwrap(), admin: bind().await.unwrap() };
+    let (address, _) = listeners.addresses().unwrap();
     tokio::spawn(dayvec_lookup::run(config, listeners, CancellationToken::new()));
     let mut client = connect(address).await;
     while client.get_user_embedding(ask(0)).await.is_err() {

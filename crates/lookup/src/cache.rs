@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dayvec_core::Shard;
 use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
@@ -15,6 +16,7 @@ const CURRENT: &str = "current.json";
 #[derive(Debug)]
 pub(crate) struct Cache {
     dir: PathBuf,
+    shard: Shard,
     /// Released when the process ends, however it ends.
     _lock: File,
 }
@@ -42,8 +44,9 @@ pub(crate) enum CacheError {
 }
 
 impl Cache {
-    /// Take the folder of the bucket `url` under `dir`.
-    pub(crate) fn open(dir: &Path, url: &str) -> Result<Self, CacheError> {
+    /// Take the folder of the bucket `url` under `dir`, for indexes of `shard`; those of another shard are left aside, and
+    /// removed by the next [`Cache::note`].
+    pub(crate) fn open(dir: &Path, url: &str, shard: Shard) -> Result<Self, CacheError> {
         let name = &blake3::hash(url.as_bytes()).to_hex()[..16];
         let dir = dir.join(name);
         let io = |verb, path: &Path| {
@@ -58,17 +61,17 @@ impl Cache {
             Err(fs::TryLockError::WouldBlock) => return Err(CacheError::Taken(dir)),
             Err(fs::TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
         }
-        Ok(Self { dir, _lock: lock })
+        Ok(Self { dir, shard, _lock: lock })
     }
 
     /// Where the index of a manifest lies once it is whole.
     pub(crate) fn index_path(&self, manifest: &str) -> PathBuf {
-        self.dir.join(index_name(manifest))
+        self.dir.join(self.index_name(manifest))
     }
 
     /// Where an index is laid out before it is whole.
     pub(crate) fn unfinished_path(&self, manifest: &str) -> PathBuf {
-        self.dir.join(format!("{}.unfinished", index_name(manifest)))
+        self.dir.join(format!("{}.unfinished", self.index_name(manifest)))
     }
 
     /// The index that was served last, if it is there and whole.
@@ -90,7 +93,7 @@ impl Cache {
         let text = serde_json::to_vec(current).unwrap_or_default();
         let io = |source| CacheError::Io { verb: "write", path: path.clone(), source };
         fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(io)?;
-        let keep: Vec<String> = keep.iter().map(|manifest| index_name(manifest)).collect();
+        let keep: Vec<String> = keep.iter().map(|manifest| self.index_name(manifest)).collect();
         let is_old = |name: &str| name.contains(".index") && !keep.iter().any(|kept| kept == name);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_old) {
@@ -100,9 +103,10 @@ impl Cache {
         }
         Ok(())
     }
-}
 
-/// Manifests are named by keys with slashes; files by their digest.
-fn index_name(manifest: &str) -> String {
-    format!("{}.index", &blake3::hash(manifest.as_bytes()).to_hex()[..32])
+    /// Manifests are named by keys with slashes; files by the digest of that and of what they hold of it.
+    fn index_name(&self, manifest: &str) -> String {
+        let digest = blake3::hash(format!("{manifest} {}", self.shard).as_bytes());
+        format!("{}.index", &digest.to_hex()[..32])
+    }
 }

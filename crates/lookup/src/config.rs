@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayvec_core::Shard;
 use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -22,6 +23,10 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Folder of the index files; one process a folder.
     pub cache_dir: PathBuf,
+    /// Which of the users are served.
+    pub shard: Shard,
+    /// Who may call; everybody without it.
+    pub tokens_file: Option<PathBuf>,
     /// When the bucket is asked for news.
     pub refresh: Refresh,
     /// What a client may ask for.
@@ -55,6 +60,9 @@ pub struct Limits {
     pub max_reply_bytes: usize,
     /// Calls at once on one connection.
     pub max_concurrent_streams: u32,
+    /// Age at which a connection is asked to end.
+    #[serde(with = "duration")]
+    pub max_connection_age: Duration,
 }
 
 /// How the process ends.
@@ -83,6 +91,7 @@ impl Default for Limits {
             max_request_bytes: 1 << 20,
             max_reply_bytes: 16 << 20,
             max_concurrent_streams: 1_024,
+            max_connection_age: Duration::from_secs(1800),
         }
     }
 }
@@ -101,6 +110,8 @@ struct Raw {
     listen: String,
     admin_listen: String,
     cache_dir: PathBuf,
+    shard: String,
+    tokens_file: Option<PathBuf>,
     refresh: Refresh,
     limits: Limits,
     drain: Drain,
@@ -113,6 +124,8 @@ impl Default for Raw {
             listen: "0.0.0.0:50051".into(),
             admin_listen: "0.0.0.0:9102".into(),
             cache_dir: "./work/lookup".into(),
+            shard: Shard::WHOLE.into(),
+            tokens_file: None,
             refresh: Refresh::default(),
             limits: Limits::default(),
             drain: Drain::default(),
@@ -136,6 +149,7 @@ impl TryFrom<Raw> for Config {
     fn try_from(raw: Raw) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let bucket = parse_url(&raw.bucket).map_err(|fault| faults.push(format!("bucket: {fault}")));
+        let shard = raw.shard.parse::<Shard>().map_err(|fault| faults.push(format!("shard: {fault}")));
         let mut address = |key: &str, text: &str| {
             text.parse::<SocketAddr>().map_err(|_| {
                 faults.push(format!(
@@ -166,13 +180,16 @@ impl TryFrom<Raw> for Config {
                 faults.push(format!("limits.{key}: must be at least 1"));
             }
         }
-        let (Ok(bucket), Ok(listen), Ok(admin_listen), true) =
-            (bucket, listen, admin_listen, faults.is_empty())
+        if limits.max_connection_age.is_zero() {
+            faults.push("limits.max_connection_age: must be longer than nothing".to_owned());
+        }
+        let (Ok(bucket), Ok(shard), Ok(listen), Ok(admin_listen), true) =
+            (bucket, shard, listen, admin_listen, faults.is_empty())
         else {
             return Err(faults);
         };
-        let Raw { cache_dir, refresh, limits, drain, .. } = raw;
-        Ok(Self { bucket, listen, admin_listen, cache_dir, refresh, limits, drain })
+        let Raw { cache_dir, tokens_file, refresh, limits, drain, .. } = raw;
+        Ok(Self { bucket, listen, admin_listen, cache_dir, shard, tokens_file, refresh, limits, drain })
     }
 }
 

@@ -19,4 +19,4 @@ mod vector;
 mod wire;
 
 pub use config::Config;
-pub use server::{Listeners, run};
+pub use server::run;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use dayvec_proto::lookup::v1::{Source, Status};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 
+use crate::refusal::Refusal;
 use crate::serving::{Served, Snapshot};
 use crate::wire::Answer;
 
@@ -19,11 +20,12 @@ pub(crate) enum SwapOutcome {
     Failed,
 }
 
-/// One method's durations, by whether it was answered.
+/// One method's durations, by how it ended: answered, refused for what was asked, or nothing is loaded to answer from.
 #[derive(Debug)]
 struct Rpc {
     ok: Histogram,
     refused: Histogram,
+    unavailable: Histogram,
 }
 
 /// Handles of everything that requests record.
@@ -33,6 +35,7 @@ pub(crate) struct Meter {
     miss: Counter,
     fallback: Counter,
     too_old: Counter,
+    elsewhere: Counter,
     batch_size: Histogram,
     get_user: Rpc,
     batch_get_users: Rpc,
@@ -50,15 +53,18 @@ pub(crate) enum Method {
 impl Meter {
     pub(crate) fn new() -> Self {
         let result = |name: &'static str| counter!("embedding_lookup_total", "result" => name);
+        let duration = |method: &'static str, outcome: &'static str| histogram!("rpc_server_call_duration_seconds", "rpc_method" => method, "outcome" => outcome);
         let rpc = |method: &'static str| Rpc {
-            ok: histogram!("rpc_server_call_duration_seconds", "rpc_method" => method, "outcome" => "ok"),
-            refused: histogram!("rpc_server_call_duration_seconds", "rpc_method" => method, "outcome" => "refused"),
+            ok: duration(method, "ok"),
+            refused: duration(method, "refused"),
+            unavailable: duration(method, "unavailable"),
         };
         Self {
             hit: result("hit"),
             miss: result("miss"),
             fallback: result("fallback"),
             too_old: result("too_old"),
+            elsewhere: result("elsewhere"),
             batch_size: histogram!("embedding_batch_size"),
             get_user: rpc("GetUserEmbedding"),
             batch_get_users: rpc("BatchGetUserEmbeddings"),
@@ -70,6 +76,7 @@ impl Meter {
     pub(crate) fn answered(&self, answer: &Answer<'_>) {
         let counter = match (answer.status, answer.embedding) {
             (Status::TooOld, _) => &self.too_old,
+            (Status::NotServed, _) => &self.elsewhere,
             (_, Some((Source::PopulationMean, _))) => &self.fallback,
             (Status::Found, _) => &self.hit,
             _ => &self.miss,
@@ -83,13 +90,18 @@ impl Meter {
     }
 
     /// Record a call that began at `start`.
-    pub(crate) fn called(&self, method: Method, start: Instant, is_ok: bool) {
+    pub(crate) fn called(&self, method: Method, start: Instant, refused: Option<&Refusal>) {
         let rpc = match method {
             Method::GetUser => &self.get_user,
             Method::BatchGetUsers => &self.batch_get_users,
             Method::GetItems => &self.get_items,
         };
-        if is_ok { &rpc.ok } else { &rpc.refused }.record(start.elapsed());
+        let ended = match refused {
+            None => &rpc.ok,
+            Some(Refusal::NoSnapshot) => &rpc.unavailable,
+            Some(_) => &rpc.refused,
+        };
+        ended.record(start.elapsed());
     }
 }
 

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dayvec_bucket::{Bucket, BucketError};
+use dayvec_core::Shard;
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_snapshot::{
-    Announcement, ElementType, Manifest, SnapshotError, announcements_after, newest_announcement,
+    Announcement, ElementType, Manifest, Part, SnapshotError, announcements_after, newest_announcement,
     read_items_part, read_manifest, read_users_part,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -74,6 +75,7 @@ pub(crate) struct Refresher {
     serving: Arc<Serving>,
     health: Health,
     timing: Refresh,
+    shard: Shard,
     /// Manifests that were refused: when, and why.
     refused: HashMap<String, (Instant, String)>,
 }
@@ -82,12 +84,15 @@ impl Refresher {
     /// Open the bucket and take the cache folder.
     pub(crate) fn new(config: &Config, serving: Arc<Serving>, health: Health) -> anyhow::Result<Self> {
         let bucket = Bucket::open(&config.bucket).or_exit(Exit::BadConfig)?;
-        let cache = Cache::open(&config.cache_dir, config.bucket.as_str()).map_err(|error| {
-            let exit = if matches!(error, CacheError::Taken(_)) { Exit::LostRace } else { Exit::BadConfig };
-            anyhow::Error::from(error).context(exit)
-        })?;
-        let (cache, timing, refused) = (Arc::new(cache), config.refresh, HashMap::new());
-        Ok(Self { bucket, cache, serving, health, timing, refused })
+        let cache =
+            Cache::open(&config.cache_dir, config.bucket.as_str(), config.shard).map_err(|error| {
+                let exit =
+                    if matches!(error, CacheError::Taken(_)) { Exit::LostRace } else { Exit::BadConfig };
+                anyhow::Error::from(error).context(exit)
+            })?;
+        let (cache, refused) = (Arc::new(cache), HashMap::new());
+        let &Config { refresh: timing, shard, .. } = config;
+        Ok(Self { bucket, cache, serving, health, timing, shard, refused })
     }
 
     /// Refresh for ever.
@@ -211,7 +216,7 @@ impl Refresher {
             Some(Ok(index)) => index,
             Some(Err(_)) | None => {
                 let unfinished = self.cache.unfinished_path(manifest);
-                let index = lay_out(&self.bucket, manifest, &unfinished).await?;
+                let index = lay_out(&self.bucket, manifest, self.shard, &unfinished).await?;
                 let io = |source| IndexError::Io { verb: "rename", path: path.clone(), source };
                 std::fs::rename(&unfinished, &path).map_err(io)?;
                 index
@@ -229,15 +234,31 @@ impl Refresher {
     }
 }
 
-/// Fetch the parts of a snapshot, verify each, and lay them out as an index at `path`. Memory holds a few parts.
-async fn lay_out(bucket: &Bucket, key: &str, path: &Path) -> Result<Index, RefreshError> {
+/// Fetch the parts of a snapshot that are the shard's, verify each, and lay them out as an index at `path`. Memory holds
+/// a few parts.
+async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Result<Index, RefreshError> {
     let manifest = read_manifest(bucket, key).await?;
+    let about = About {
+        snapshot_id: manifest.snapshot_id.clone(),
+        model_id: manifest.model_id.clone(),
+        tower_pair_id: manifest.tower_pair_id.clone(),
+        day: manifest.day,
+        manifest: key.to_owned(),
+        n_buckets: manifest.n_buckets,
+        shard,
+    };
+    let buckets = about.buckets();
+    if buckets.is_empty() {
+        let reason = format!("of its {} buckets of users none is in shard {shard}", manifest.n_buckets);
+        return Err(IndexError::BadSnapshot(reason).into());
+    }
+    let user_parts = manifest.user_parts[buckets.start as usize..buckets.end as usize].to_vec();
     let path = path.to_owned();
-    let shape = shape(&manifest);
+    let shape = shape(&manifest, &user_parts);
     let mut builder = blocking(move || IndexBuilder::create(&path, shape)).await?;
 
     // Each future owns its part: borrowed ones would not be general enough for a spawned task.
-    let parts = futures::stream::iter(manifest.user_parts.clone());
+    let parts = futures::stream::iter(user_parts);
     let read = |part| async move { read_users_part(bucket, &part).await };
     let mut users = parts.map(read).buffered(PARTS_AHEAD);
     while let Some(block) = users.try_next().await? {
@@ -249,25 +270,18 @@ async fn lay_out(bucket: &Bucket, key: &str, path: &Path) -> Result<Index, Refre
     while let Some(block) = items.try_next().await? {
         builder = blocking(move || builder.add_items(&block.ids, &block.values).map(|()| builder)).await?;
     }
-    let about = About {
-        snapshot_id: manifest.snapshot_id.clone(),
-        model_id: manifest.model_id.clone(),
-        tower_pair_id: manifest.tower_pair_id.clone(),
-        day: manifest.day,
-        manifest: key.to_owned(),
-    };
     let about = serde_json::to_vec(&about).expect("plain text fields");
     Ok(blocking(move || builder.finish(&about)).await?)
 }
 
-fn shape(manifest: &Manifest) -> Shape {
+fn shape(manifest: &Manifest, user_parts: &[Part]) -> Shape {
     Shape {
         dim: manifest.dim,
         element: match manifest.element_type {
             ElementType::F32 => Element::F32,
             ElementType::F16 => Element::F16,
         },
-        n_users: manifest.totals.users as usize,
+        n_users: user_parts.iter().map(|part| part.rows as usize).sum(),
         n_items: manifest.totals.items as usize,
     }
 }

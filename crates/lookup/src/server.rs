@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use dayvec_proto::lookup::server::embedding_lookup_server::{EmbeddingLookupServer, SERVICE_NAME};
 use dayvec_runtime::admin::{self, Readiness};
-use tokio::net::TcpListener;
+use dayvec_runtime::authentication::Guard;
+use dayvec_runtime::{Exit, Listeners, OrExit as _};
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::server::{Router, TcpIncoming};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -19,28 +21,6 @@ use crate::meter;
 use crate::refresh::Refresher;
 use crate::service::Lookup;
 use crate::serving::Serving;
-
-/// Bound sockets. A test binds port 0 and asks for the address.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For gRPC.
-    pub grpc: TcpListener,
-    /// For the admin port.
-    pub admin: TcpListener,
-}
-
-impl Listeners {
-    /// Bind the addresses of the settings.
-    ///
-    /// # Errors
-    /// When an address is taken or not this machine's.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr| async move {
-            TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
-        };
-        Ok(Self { grpc: bind(config.listen).await?, admin: bind(config.admin_listen).await? })
-    }
-}
 
 /// Who must know whether a snapshot is loaded.
 #[derive(Debug, Clone)]
@@ -66,15 +46,14 @@ impl Health {
 /// cache folder is served at once, before the bucket has answered.
 ///
 /// # Errors
-/// With exit code 69 when the bucket can't be reached and nothing is cached, 64 for a bucket that can't be opened, 75
-/// when another process uses the cache folder.
+/// With exit code 69 when the bucket can't be reached and nothing is cached, 64 for a bucket or a file
+/// of tokens that can't be opened, 75 when another process uses the cache folder.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
     meter::describe();
     admin::watch_disk(&config.cache_dir);
-    dayvec_runtime::config::log(&config);
-    let address = listeners.grpc.local_addr().context("read the address of the gRPC port")?;
-    let admin_address = listeners.admin.local_addr().context("read the address of the admin port")?;
+    let (address, admin_address) = listeners.addresses()?;
+    let guard = Guard::open(config.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
     let serving = Arc::new(Serving::default());
     let health = Health { reporter: HealthReporter::new(), readiness: Readiness::default() };
     health.set(false).await;
@@ -83,10 +62,12 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     // Health turns first, and the sockets close only after the notice; so there are two tokens.
     let close = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(listeners.admin, health.readiness.clone(), close.clone()));
-    let router = router(&serving, &config.limits, &health)?;
-    let incoming = TcpIncoming::from(listeners.grpc).with_nodelay(Some(true));
+    tokio::spawn(guard.clone().follow(close.clone()));
+    let router = router(&serving, &config.limits, &health, &guard)?;
+    let incoming = TcpIncoming::from(listeners.traffic).with_nodelay(Some(true));
     let grpc = tokio::spawn(router.serve_with_incoming_shutdown(incoming, close.clone().cancelled_owned()));
-    tracing::info!(%address, %admin_address, bucket = %config.bucket, "listening");
+    let (shard, tokens) = (config.shard, guard.asks());
+    tracing::info!(%address, %admin_address, bucket = %config.bucket, %shard, tokens, "listening");
 
     let refreshed = tokio::select! {
         refreshed = refresher.run() => refreshed,
@@ -105,10 +86,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     refreshed
 }
 
-async fn within(
-    deadline: std::time::Duration,
-    drained: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+async fn within(deadline: Duration, drained: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     if let Ok(drained) = tokio::time::timeout(deadline, drained).await {
         drained?;
         tracing::info!("drained");
@@ -118,7 +96,8 @@ async fn within(
     Ok(())
 }
 
-fn router(serving: &Arc<Serving>, limits: &Limits, health: &Health) -> anyhow::Result<Router> {
+/// Calls and reflection are behind the guard; health is not, because those who probe have no token.
+fn router(serving: &Arc<Serving>, limits: &Limits, health: &Health, guard: &Guard) -> anyhow::Result<Router> {
     let lookup = EmbeddingLookupServer::new(Lookup::new(Arc::clone(serving), *limits))
         .max_decoding_message_size(limits.max_request_bytes)
         .max_encoding_message_size(limits.max_reply_bytes);
@@ -131,9 +110,10 @@ fn router(serving: &Arc<Serving>, limits: &Limits, health: &Health) -> anyhow::R
     let fault = |error| io::Error::other(format!("the descriptors can't be read: {error}"));
     Ok(tonic::transport::Server::builder()
         .max_concurrent_streams(limits.max_concurrent_streams)
-        .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
-        .add_service(lookup)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .max_connection_age(limits.max_connection_age)
+        .add_service(InterceptedService::new(lookup, guard.clone()))
         .add_service(tonic_health::pb::health_server::HealthServer::new(service))
-        .add_service(reflection().build_v1().map_err(fault)?)
-        .add_service(reflection().build_v1alpha().map_err(fault)?))
+        .add_service(InterceptedService::new(reflection().build_v1().map_err(fault)?, guard.clone()))
+        .add_service(InterceptedService::new(reflection().build_v1alpha().map_err(fault)?, guard.clone())))
 }

@@ -143,6 +143,7 @@ impl Lookup {
         if let Some(served) = self.serving.get().as_ref() {
             let snapshot = &served.current;
             status.snapshot = Some(snapshot.message(SystemTime::now()));
+            status.buckets = Some(snapshot.bucket_range());
             status.n_users = snapshot.index.n_users() as u64;
             status.n_items = snapshot.index.n_items() as u64;
             status.announcement = served.announcement;
@@ -160,7 +161,7 @@ impl Lookup {
     ) -> Result<Response<T>, tonic::Status> {
         let start = Instant::now();
         let made = make(self);
-        self.meter.called(method, start, made.is_ok());
+        self.meter.called(method, start, made.as_ref().err());
         made.map(Response::new).map_err(tonic::Status::from)
     }
 }
@@ -176,6 +177,9 @@ impl Ask {
             Some(row) => {
                 let times = Some((row.computed_at, row.last_action_at));
                 Answer { times, ..self.found(row) }
+            }
+            None if self.snapshot().is_elsewhere(id) => {
+                Answer { status: Status::NotServed, embedding: None, times: None }
             }
             None => {
                 let mean = Vector { bytes: index.mean(), element: Element::F32 };

@@ -1,11 +1,12 @@
 //! What is served at this moment: one snapshot, swapped whole, and the one before it, kept warm.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use dayvec_core::Day;
+use dayvec_core::{Day, Shard, bucket_of};
 use dayvec_proto::lookup::v1;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,17 @@ pub(crate) struct About {
     pub(crate) day: Day,
     /// Key of the manifest in the bucket.
     pub(crate) manifest: String,
+    /// Buckets of users, in the whole snapshot.
+    pub(crate) n_buckets: u32,
+    /// Which of them the index holds.
+    pub(crate) shard: Shard,
+}
+
+impl About {
+    /// The buckets of users that the index holds.
+    pub(crate) fn buckets(&self) -> Range<u32> {
+        self.shard.buckets(self.n_buckets)
+    }
 }
 
 /// A snapshot opened for reading, with what every reply says of it.
@@ -46,6 +58,18 @@ impl Snapshot {
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
         let as_of = u64::try_from(self.about.day.end_s()).unwrap_or_default();
         now.duration_since(UNIX_EPOCH + Duration::from_secs(as_of)).unwrap_or_default()
+    }
+
+    /// Whether a user, if there is one of this id, is in a bucket that another replica serves.
+    pub(crate) fn is_elsewhere(&self, user_id: &str) -> bool {
+        let about = &self.about;
+        !about.shard.is_whole() && !about.buckets().contains(&bucket_of(user_id, about.n_buckets))
+    }
+
+    /// The buckets that are served, as the status tells them.
+    pub(crate) fn bucket_range(&self) -> v1::BucketRange {
+        let Range { start, end } = self.about.buckets();
+        v1::BucketRange { first: start, end, of: self.about.n_buckets }
     }
 
     /// The snapshot as replies tell it.

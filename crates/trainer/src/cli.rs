@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use dayvec_runtime::program::ConfigArgs;
 
 /// Trains the two towers of dayvec on a log of events, measures them, and leaves a checkpoint in the bucket.
 #[derive(Debug, Parser)]
@@ -46,15 +47,4 @@ pub enum Command {
         #[arg(long, requires = "top")]
         out: Option<PathBuf>,
     },
-}
-
-/// Which configuration.
-#[derive(Debug, Args)]
-pub struct ConfigArgs {
-    /// YAML file; without it the shipped configuration, config/trainer.yaml.
-    #[arg(long)]
-    pub config: Option<PathBuf>,
-    /// Check the configuration, print it as it is understood, and exit.
-    #[arg(long)]
-    pub check_config: bool,
 }

@@ -29,7 +29,7 @@ mod told;
 mod train;
 mod training;
 
-pub use cli::{Cli, Command, ConfigArgs};
+pub use cli::{Cli, Command};
 pub use config::{
     Batch, BuildItems, Config, Correction, DataFacts, Evaluation, Events, ItemSource, ItemText, Items,
     ModelSizes, Negatives, Optimizer, Promotion, RawConfig, Run, SHIPPED, Service, Split,
@@ -38,7 +38,7 @@ pub use evaluate::{evaluate, write_top};
 pub use report::{Report, Tables};
 pub use run::run;
 pub use run_folder::{RunFolder, Saved, State};
-pub use service::{Listeners, serve};
+pub use service::serve;
 pub use stages::Stages;
 pub use tensorboard::{Event, EventWriter, Scalar, Summary, read_events};
 pub use told::{Standing, Told, Watcher, nobody};

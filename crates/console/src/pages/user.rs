@@ -180,6 +180,7 @@ impl EmbeddingPart {
                 Status::Found => Mark::ok("found"),
                 Status::NotFound => Mark::warn("not known"),
                 Status::TooOld => Mark::warn("too old"),
+                Status::NotServed => Mark::warn("served elsewhere"),
                 Status::Erased => Mark::off("erased"),
                 Status::Unspecified => Mark::off("unknown status"),
             },

@@ -107,3 +107,29 @@ fn the_settings_can_be_checked_alone() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && said.contains("name: b"), "{said}");
 }
+
+#[tokio::test]
+async fn only_those_with_a_token_may_look() {
+    const TOKEN: &str = "0123456789abcdef";
+    let world = World::new();
+    let mut config = world.config();
+    config.tokens_file = Some(world.dir.path().join("tokens"));
+    std::fs::write(config.tokens_file.as_ref().unwrap(), format!("people {TOKEN}\n")).unwrap();
+    let console = serve(config).await;
+    // any:0123456789abcdef, any:wrong
+    let (right, wrong) = ("Basic YW55OjAxMjM0NTY3ODlhYmNkZWY=", "Basic YW55Ondyb25n");
+    for path in ["/", "/user?id=7", "/models/x", "/style.css", "/nowhere"] {
+        for answer in [console.get(path).await, console.get_as(wrong, path).await] {
+            assert_eq!(answer.status, 401, "{path}");
+            assert!(answer.head.contains("www-authenticate: basic realm="), "{}", answer.head);
+            assert!(answer.head.contains("content-security-policy"), "{}", answer.head);
+            assert!(answer.body.contains("token") && !answer.body.contains("<html"), "{}", answer.body);
+        }
+    }
+    for authorization in [right, &format!("Bearer {TOKEN}")] {
+        assert_eq!(console.get_as(authorization, "/").await.status, 200, "{authorization}");
+        assert_eq!(console.get_as(authorization, "/nowhere").await.status, 404, "{authorization}");
+    }
+    assert_eq!(console.admin("/livez").await.status, 200, "probes have no token");
+    console.stop().await;
+}

@@ -149,3 +149,30 @@ async fn an_id_is_only_ever_text() {
     assert!(answer.page().text.contains("&#60;script&#62;"));
     console.stop().await;
 }
+
+#[tokio::test]
+async fn a_user_is_asked_of_the_replica_that_serves_the_bucket_and_with_the_token() {
+    const TOKEN: &str = "0123456789abcdef";
+    let world = world().await;
+    let replicas = [
+        Replica::start_with("2026-03-02", &world, "7", TOKEN).await,
+        Replica::start_with("2026-03-02", &world, "8", TOKEN).await,
+    ];
+    let mut config = world.config();
+    config.token_file = Some(world.dir.path().join("token"));
+    std::fs::write(config.token_file.as_ref().unwrap(), format!("{TOKEN}\n")).unwrap();
+    let address = config.lookups[0].clone();
+    let named = |(replica, name): (&Replica, &str)| dayvec_console::config::LookupAddress {
+        name: name.to_owned(),
+        grpc: replica.url(),
+        ..address.clone()
+    };
+    config.lookups = replicas.iter().zip(["first", "second"]).map(named).collect();
+    let console = serve(config).await;
+    for (user, replica) in [("7", "second"), ("8", "first")] {
+        let page = console.get(&format!("/user?id={user}")).await.page();
+        assert!(page.text.contains("found") && page.text.contains(replica), "{}", page.text);
+    }
+    console.stop().await;
+    replicas.into_iter().for_each(Replica::stop);
+}

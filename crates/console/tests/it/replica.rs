@@ -25,14 +25,29 @@ pub(crate) struct Replica {
 struct Service {
     day: Day,
     snapshot_id: String,
+    /// Users that another replica serves.
+    elsewhere: &'static str,
+    /// The token that every call needs; empty for none.
+    token: &'static str,
 }
 
 impl Replica {
     /// Serve what is announced in `world` as the snapshot of `day`.
     pub(crate) async fn start(day: &str, world: &World) -> Self {
+        Self::start_with(day, world, "", "").await
+    }
+
+    /// The same, but for the user `elsewhere`, and only to those who have the token.
+    pub(crate) async fn start_with(
+        day: &str,
+        world: &World,
+        elsewhere: &'static str,
+        token: &'static str,
+    ) -> Self {
         let newest = newest_announcement(&world.bucket).await.unwrap().unwrap();
         let snapshot_id = newest.manifest.trim_start_matches("snapshots/").trim_end_matches("/manifest.json");
-        let service = Service { day: day.parse().unwrap(), snapshot_id: snapshot_id.to_owned() };
+        let (day, snapshot_id) = (day.parse().unwrap(), snapshot_id.to_owned());
+        let service = Service { day, snapshot_id, elsewhere, token };
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -66,20 +81,34 @@ fn number(field: u8, mut value: u64) -> Vec<u8> {
     wire
 }
 
+impl Service {
+    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let sent = request.metadata().get("authorization").map_or("", |value| value.to_str().unwrap());
+        let is_allowed = self.token.is_empty() || sent.strip_prefix("Bearer ") == Some(self.token);
+        if is_allowed { Ok(()) } else { Err(Status::unauthenticated("no token")) }
+    }
+}
+
 #[tonic::async_trait]
 impl EmbeddingLookup for Service {
     async fn get_user_embedding(
         &self,
         request: Request<GetUserEmbeddingRequest>,
     ) -> Result<Response<Encoded>, Status> {
-        let is_known = request.get_ref().user_id.parse::<u32>().is_ok();
+        self.check(&request)?;
+        let user_id = &request.get_ref().user_id;
+        let status = match user_id.parse::<u32>() {
+            Ok(_) if user_id == self.elsewhere => 5,
+            Ok(_) => 1,
+            Err(_) => 2,
+        };
         let found = || {
             let numbers: Vec<u8> = [1.0_f32, 0.0].into_iter().flat_map(f32::to_le_bytes).collect();
             let embedding = field(3, &[number(1, 1), field(2, &numbers)].concat());
             let computed_at = field(4, &number(1, self.day.end_s() as u64));
             [number(1, 1), number(2, 1), embedding, computed_at].concat()
         };
-        let user = field(1, &if is_known { found() } else { number(1, 2) });
+        let user = field(1, &if status == 1 { found() } else { number(1, status) });
         let snapshot = field(2, &field(1, self.snapshot_id.as_bytes()));
         Ok(Response::new(Encoded(Bytes::from([user, snapshot].concat()))))
     }
@@ -100,8 +129,9 @@ impl EmbeddingLookup for Service {
 
     async fn get_serving_status(
         &self,
-        _request: Request<GetServingStatusRequest>,
+        request: Request<GetServingStatusRequest>,
     ) -> Result<Response<GetServingStatusResponse>, Status> {
+        self.check(&request)?;
         let snapshot = Snapshot { snapshot_id: self.snapshot_id.clone(), ..Snapshot::default() };
         Ok(Response::new(GetServingStatusResponse {
             snapshot: Some(snapshot),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use dayvec_bucket::Bucket;
-use dayvec_console::{Config, Listeners};
+use dayvec_console::Config;
 use dayvec_core::{Day, EmbeddingBlock, Gate, bucket_of, id_hash};
 use dayvec_registry::{NewPromotion, key, promote};
+use dayvec_runtime::Listeners;
 use dayvec_snapshot::{
     ElementType, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription, SnapshotError,
 };
@@ -166,8 +167,8 @@ fn parquet(batch: &RecordBatch) -> Vec<u8> {
 /// Start the page on free ports.
 pub(crate) async fn serve(config: Config) -> Console {
     let bind = || TcpListener::bind("127.0.0.1:0");
-    let listeners = Listeners { http: bind().await.unwrap(), admin: bind().await.unwrap() };
-    let (address, admin) = (listeners.http.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
+    let listeners = Listeners { traffic: bind().await.unwrap(), admin: bind().await.unwrap() };
+    let (address, admin) = listeners.addresses().unwrap();
     let shutdown = CancellationToken::new();
     let ended = tokio::spawn(dayvec_console::run(config, listeners, shutdown.clone()));
     Console { address, admin, shutdown, ended }
@@ -175,11 +176,16 @@ pub(crate) async fn serve(config: Config) -> Console {
 
 impl Console {
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        get(self.address, path).await
+        get(self.address, path, "").await
+    }
+
+    /// Get with a header `authorization`.
+    pub(crate) async fn get_as(&self, authorization: &str, path: &str) -> Answer {
+        get(self.address, path, &format!("authorization: {authorization}\r\n")).await
     }
 
     pub(crate) async fn admin(&self, path: &str) -> Answer {
-        get(self.admin, path).await
+        get(self.admin, path, "").await
     }
 
     /// Stop, and wait until it has.
@@ -189,9 +195,9 @@ impl Console {
     }
 }
 
-async fn get(address: SocketAddr, path: &str) -> Answer {
+async fn get(address: SocketAddr, path: &str, header: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n{header}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

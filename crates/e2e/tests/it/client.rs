@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use dayvec_lookup::{Config, Listeners, config::SHIPPED};
+use dayvec_lookup::{Config, config::SHIPPED};
 use dayvec_proto::lookup::v1 as api;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
+use dayvec_runtime::Listeners;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -36,8 +37,8 @@ impl<'a> Lookup<'a> {
         let config = Config::load(Some(&file)).unwrap();
         let shutdown = CancellationToken::new();
         let (client, service) = world.runtime.block_on(async {
-            let listeners = Listeners::bind(&config).await.unwrap();
-            let address = listeners.grpc.local_addr().unwrap();
+            let listeners = Listeners::bind(config.listen, config.admin_listen).await.unwrap();
+            let (address, _) = listeners.addresses().unwrap();
             let service = tokio::spawn(dayvec_lookup::run(config, listeners, shutdown.clone()));
             (EmbeddingLookupClient::connect(format!("http://{address}")).await.unwrap(), service)
         });

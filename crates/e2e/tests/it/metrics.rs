@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use dayvec_proto::trainer::v1::trainer_client::TrainerClient;
 use dayvec_proto::trainer::v1::{StartRunRequest, WatchRunRequest};
-use dayvec_trainer::Listeners;
+use dayvec_runtime::Listeners;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Lookup;
@@ -40,11 +40,12 @@ fn promote_one(world: &World) {
     raw.promotion.min_popularity_ratio = 0.0;
     raw.service.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     raw.service.admin_listen = raw.service.listen;
+    let any = raw.service.listen;
     let config = dayvec_trainer::Config::try_from(raw).unwrap();
     let shutdown = CancellationToken::new();
     world.runtime.block_on(async {
-        let listeners = Listeners::bind(&config).await.unwrap();
-        let address = listeners.grpc.local_addr().unwrap();
+        let listeners = Listeners::bind(any, any).await.unwrap();
+        let (address, _) = listeners.addresses().unwrap();
         let service = tokio::spawn(dayvec_trainer::serve(config, listeners, shutdown.clone()));
         let mut client = TrainerClient::connect(format!("http://{address}")).await.unwrap();
         let number =

@@ -6,4 +6,6 @@ mod life;
 mod program;
 mod reflection;
 mod refresh;
+mod shards;
+mod tokens;
 mod world;

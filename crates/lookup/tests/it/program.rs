@@ -17,8 +17,9 @@ fn lookup(world: &World, variables: &[(&str, &str)], arguments: &[&str]) -> Outp
 }
 
 #[test]
-fn three_faults_are_told_at_once() {
+fn all_faults_are_told_at_once() {
     let variables = [
+        ("DAYVEC__SHARD", "4/4"),
         ("DAYVEC__LISTEN", "nowhere"),
         ("DAYVEC__REFRESH__JITTER", "3"),
         ("DAYVEC__LIMITS__MAX_BATCH_KEYS", "0"),
@@ -26,7 +27,9 @@ fn three_faults_are_told_at_once() {
     let output = lookup(&World::new(), &variables, &["--check-config"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{said}");
-    for fault in ["listen: `nowhere`", "refresh.jitter: 3", "limits.max_batch_keys"] {
+    for fault in
+        ["shard: `4/4` is no shard", "listen: `nowhere`", "refresh.jitter: 3", "limits.max_batch_keys"]
+    {
         assert!(said.contains(fault), "{fault} is missing from\n{said}");
     }
 }
@@ -55,6 +58,25 @@ fn a_bucket_of_no_store_is_a_wrong_setting() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("ftp://nowhere/"), "{said}");
+}
+
+#[test]
+fn tokens_that_cannot_be_had_are_a_wrong_setting() {
+    let world = World::new();
+    let file = world.dir.path().join("tokens");
+    let output = lookup(&world, &[("DAYVEC__TOKENS_FILE", file.to_str().unwrap())], &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(
+        said.contains("can't read the tokens of clients") && said.contains(file.to_str().unwrap()),
+        "{said}"
+    );
+}
+
+#[test]
+fn wrong_arguments_exit_as_wrong_settings_do() {
+    assert_eq!(lookup(&World::new(), &[], &["--confg"]).status.code(), Some(64));
+    assert_eq!(lookup(&World::new(), &[], &["--help"]).status.code(), Some(0));
 }
 
 #[test]

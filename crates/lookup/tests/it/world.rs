@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, EmbeddingBlock, bucket_of, id_hash};
-use dayvec_lookup::{Config, Listeners};
+use dayvec_lookup::Config;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{GetServingStatusRequest, GetServingStatusResponse, GetUserEmbeddingRequest};
+use dayvec_runtime::Listeners;
 use dayvec_snapshot::{
     Announcement, ElementType, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription, announce,
 };
@@ -124,8 +125,8 @@ impl World {
 /// Start the service on free ports.
 pub(crate) async fn serve(config: Config) -> Service {
     let bind = || TcpListener::bind("127.0.0.1:0");
-    let listeners = Listeners { grpc: bind().await.unwrap(), admin: bind().await.unwrap() };
-    let (address, admin) = (listeners.grpc.local_addr().unwrap(), listeners.admin.local_addr().unwrap());
+    let listeners = Listeners { traffic: bind().await.unwrap(), admin: bind().await.unwrap() };
+    let (address, admin) = listeners.addresses().unwrap();
     let shutdown = CancellationToken::new();
     let ended = tokio::spawn(dayvec_lookup::run(config, listeners, shutdown.clone()));
     Service { address, admin, shutdown, ended }

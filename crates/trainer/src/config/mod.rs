@@ -7,6 +7,7 @@ use dayvec_core::{EventSchema, ModelSpec, Objective};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::Sizes;
 use dayvec_runtime::config::{self, ConfigError, parse_url};
+use serde::{Serialize, Serializer};
 use url::Url;
 
 mod raw;
@@ -34,6 +35,13 @@ pub struct Config {
     pub items: ItemSource,
     /// Sizes of the network: the preset's, with what replaces them.
     pub sizes: Sizes,
+}
+
+/// As it is written: [`RawConfig`].
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.raw.serialize(to)
+    }
 }
 
 /// Where item features come from.

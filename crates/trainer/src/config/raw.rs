@@ -1,6 +1,7 @@
 //! The configuration as written in YAML. `config/trainer.yaml` says why each value is what it is.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dayvec_core::{ColumnNames, Day, EventSchema, HistoryBag, Objective, PositiveRule, TimeUnit};
@@ -232,6 +233,8 @@ pub struct Service {
     pub listen: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are answered.
     pub admin_listen: SocketAddr,
+    /// Who may call; everybody without it.
+    pub tokens_file: Option<PathBuf>,
     /// Train when the log has grown by this many whole days; 0 for never.
     pub retrain_every_days: u32,
     /// How often the log is looked at for that.
@@ -251,6 +254,7 @@ impl Default for Service {
         Self {
             listen: any(50_052),
             admin_listen: any(9_104),
+            tokens_file: None,
             retrain_every_days: 0,
             poll: Duration::from_secs(60),
         }

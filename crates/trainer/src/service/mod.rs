@@ -17,7 +17,6 @@ mod schedule;
 mod wire;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +24,12 @@ use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_proto::trainer::v1::trainer_server::{SERVICE_NAME, TrainerServer};
 use dayvec_runtime::admin::{self, Readiness};
-use dayvec_runtime::{Exit, OrExit as _};
-use tokio::net::TcpListener;
+use dayvec_runtime::authentication::Guard;
+use dayvec_runtime::{Exit, Listeners, OrExit as _};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::server::{Router, TcpIncoming};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -44,38 +44,15 @@ use worker::{Current, Worker};
 /// How long calls under way may take once the service is to end; watchers are told by the end of their stream.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Bound sockets. A test binds port 0 and asks for the address.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For gRPC.
-    pub grpc: TcpListener,
-    /// For the admin port.
-    pub admin: TcpListener,
-}
-
-impl Listeners {
-    /// Bind the addresses of the configuration.
-    ///
-    /// # Errors
-    /// With exit code 64 when an address is taken or not this machine's.
-    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr| async move {
-            let bound = TcpListener::bind(address).await;
-            bound.with_context(|| format!("listen on {address}")).or_exit(Exit::BadConfig)
-        };
-        let service = &config.raw.service;
-        Ok(Self { grpc: bind(service.listen).await?, admin: bind(service.admin_listen).await? })
-    }
-}
-
 /// Serve until `shutdown`: then the run under way saves a resumable checkpoint, and the service ends.
 ///
 /// # Errors
-/// With exit code 69 when the bucket can't be reached, 64 when it can't be opened, 65 when its records are damaged.
+/// With exit code 69 when the bucket can't be reached, 64 when it or a file of tokens can't be opened, 65 when its records are damaged.
 pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
     admin::watch_disk(&config.work_dir);
     meter::describe();
+    let guard = Guard::open(config.raw.service.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
     let bucket = told(Bucket::open(&config.bucket), || format!("open bucket {}", config.bucket))?
         .with_single_publisher(config.raw.single_publisher);
     told(bucket.probe_create().await, || format!("probe bucket {}", config.bucket))?;
@@ -96,14 +73,14 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     }
     let readiness = Readiness::default();
     readiness.set(true);
-    let address = listeners.grpc.local_addr().context("read the address of the gRPC port")?;
-    let admin_address = listeners.admin.local_addr().context("read the address of the admin port")?;
+    let (address, admin_address) = listeners.addresses()?;
+    tokio::spawn(guard.clone().follow(shutdown.clone()));
     let admin = tokio::spawn(admin::serve(listeners.admin, readiness, shutdown.clone()));
-    let incoming = TcpIncoming::from(listeners.grpc).with_nodelay(Some(true));
-    let router = router(rpc, reporter)?;
+    let incoming = TcpIncoming::from(listeners.traffic).with_nodelay(Some(true));
+    let router = router(rpc, reporter, &guard)?;
     let grpc =
         tokio::spawn(router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned()));
-    tracing::info!(%address, %admin_address, bucket = %config.bucket, "listening");
+    tracing::info!(%address, %admin_address, bucket = %config.bucket, tokens = guard.asks(), "listening");
     let worker = Worker { config, board, current, runtime: Handle::current(), shutdown: shutdown.clone() };
     let worker = std::thread::Builder::new().name("trainer".into()).spawn(|| worker.work());
     let worker = worker.context("start the thread that trains")?;
@@ -120,7 +97,8 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     }
 }
 
-fn router(rpc: Rpc, reporter: HealthReporter) -> anyhow::Result<tonic::transport::server::Router> {
+/// Calls and reflection are behind the guard; health is not, because those who probe have no token.
+fn router(rpc: Rpc, reporter: HealthReporter, guard: &Guard) -> anyhow::Result<Router> {
     let health = tonic_health::server::HealthService::from_health_reporter(reporter);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -129,8 +107,14 @@ fn router(rpc: Rpc, reporter: HealthReporter) -> anyhow::Result<tonic::transport
     };
     Ok(tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_service(TrainerServer::new(rpc))
+        .add_service(TrainerServer::with_interceptor(rpc, guard.clone()))
         .add_service(tonic_health::pb::health_server::HealthServer::new(health))
-        .add_service(reflection().build_v1().context("read the descriptors")?)
-        .add_service(reflection().build_v1alpha().context("read the descriptors")?))
+        .add_service(InterceptedService::new(
+            reflection().build_v1().context("read the descriptors")?,
+            guard.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            reflection().build_v1alpha().context("read the descriptors")?,
+            guard.clone(),
+        )))
 }

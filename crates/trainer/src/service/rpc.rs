@@ -12,6 +12,7 @@ use dayvec_proto::trainer::v1::{
     WatchRunResponse,
 };
 use dayvec_runtime::Exit;
+use dayvec_runtime::authentication::Caller;
 use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
@@ -89,8 +90,19 @@ fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), Status> {
     Ok(())
 }
 
-fn named(by: String) -> String {
-    if by.is_empty() { "a client that gave no name".into() } else { by }
+/// Who asks: the name that the request gives, and the one that its token proves.
+fn named(by: String, caller: Option<&Caller>) -> String {
+    match caller {
+        Some(Caller::Client(name)) if by.is_empty() => name.to_string(),
+        Some(Caller::Client(name)) => format!("{by}, as {name}"),
+        _ if by.is_empty() => "a client that gave no name".into(),
+        _ => by,
+    }
+}
+
+/// Who asks, by the guard.
+fn caller<T>(request: &Request<T>) -> Option<Caller> {
+    request.extensions().get().cloned()
 }
 
 #[tonic::async_trait]
@@ -99,6 +111,7 @@ impl Trainer for Rpc {
         &self,
         request: Request<StartRunRequest>,
     ) -> Result<Response<StartRunResponse>, Status> {
+        let caller = caller(&request);
         let StartRunRequest { requested_by, settings, do_not_promote } = request.into_inner();
         check_text("requested_by", &requested_by)?;
         let settings: BTreeMap<String, String> = settings.into_iter().collect();
@@ -106,7 +119,7 @@ impl Trainer for Rpc {
         self.config
             .with_settings(&settings)
             .map_err(|error| Status::invalid_argument(format!("settings: {error}")))?;
-        let (by, promote) = (named(requested_by), !do_not_promote);
+        let (by, promote) = (named(requested_by, caller.as_ref()), !do_not_promote);
         let asked = record::Request { by, at: now(), settings, promote, log_day: None };
         let run = self.board.request(asked).await.map_err(|error| status(&error))?;
         tracing::info!(run = run.number, by = run.request.by, "run asked for");
@@ -178,13 +191,14 @@ impl Trainer for Rpc {
         &self,
         request: Request<CancelRunRequest>,
     ) -> Result<Response<CancelRunResponse>, Status> {
+        let caller = caller(&request);
         let CancelRunRequest { number, requested_by } = request.into_inner();
         check_text("requested_by", &requested_by)?;
         let run = self.run(number)?;
         if run.has_ended() {
             return Err(Status::failed_precondition(format!("number: run {number} has ended already")));
         }
-        let by = named(requested_by);
+        let by = named(requested_by, caller.as_ref());
         let run = self.board.add(number, What::CancelAsked { by }).await.map_err(|error| status(&error))?;
         self.current.stop(number);
         Ok(Response::new(CancelRunResponse { run: self.wire(run) }))
@@ -194,13 +208,14 @@ impl Trainer for Rpc {
         &self,
         request: Request<PromoteModelRequest>,
     ) -> Result<Response<PromoteModelResponse>, Status> {
+        let caller = caller(&request);
         let PromoteModelRequest { model_id, requested_by, force } = request.into_inner();
         check_text("requested_by", &requested_by)?;
         if model_id.is_empty() || model_id.contains(['/', '\\']) {
             return Err(Status::invalid_argument("model_id: name a model of the bucket"));
         }
         // On a thread of its own: it computes for a while, and has its own way of waiting for the bucket.
-        let (config, by) = (self.config.clone(), named(requested_by));
+        let (config, by) = (self.config.clone(), named(requested_by, caller.as_ref()));
         let (send, receive) = oneshot::channel();
         let promote = move || {
             let _caller_may_be_gone = send.send(promotion::promote(&config, &model_id, &by, force));

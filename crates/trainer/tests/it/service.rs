@@ -9,11 +9,13 @@ use dayvec_proto::trainer::v1::{
     WatchRunRequest,
 };
 use dayvec_registry::{Serving, newest_promotion, promotions, serving_model};
-use dayvec_trainer::{Config, Listeners, Outcome, RawConfig, nobody, serve, train};
+use dayvec_runtime::Listeners;
+use dayvec_runtime::authentication::Token;
+use dayvec_trainer::{Config, Outcome, RawConfig, nobody, serve, train};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use crate::shop::{Shop, folder_of, log};
@@ -27,6 +29,7 @@ fn good(shop: &Shop) -> RawConfig {
 
 /// A service over a shop, and a client of it.
 struct Service {
+    address: std::net::SocketAddr,
     client: TrainerClient<Channel>,
     shutdown: CancellationToken,
     ended: JoinHandle<anyhow::Result<()>>,
@@ -37,8 +40,8 @@ impl Service {
     async fn start(shop: &Shop, raw: RawConfig) -> Self {
         let config = Config::try_from(raw).unwrap();
         let bind = || TcpListener::bind("127.0.0.1:0");
-        let listeners = Listeners { grpc: bind().await.unwrap(), admin: bind().await.unwrap() };
-        let address = listeners.grpc.local_addr().unwrap();
+        let listeners = Listeners { traffic: bind().await.unwrap(), admin: bind().await.unwrap() };
+        let address = listeners.addresses().unwrap().0;
         let shutdown = CancellationToken::new();
         let bucket = Bucket::open(&url::Url::from_directory_path(shop.path("bucket")).unwrap()).unwrap();
         let ended = tokio::spawn(serve(config, listeners, shutdown.clone()));
@@ -48,7 +51,7 @@ impl Service {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        Self { client, shutdown, ended, bucket }
+        Self { address, client, shutdown, ended, bucket }
     }
 
     async fn ask(&mut self, settings: &[(&str, &str)], promote: bool) -> Run {
@@ -263,5 +266,28 @@ async fn a_log_that_has_grown_is_trained_on_again() {
     }
     let run = service.end_of(2).await;
     assert_ne!(run.cut_off, crate::shop::CUT_OFF);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_is_known_by_the_token() {
+    let shop = Shop::new();
+    let token = "0123456789abcdef";
+    let mut raw = shop.raw();
+    raw.service.tokens_file = Some(shop.path("tokens"));
+    std::fs::write(shop.path("tokens"), format!("ops {token}\n")).unwrap();
+    let mut service = Service::start(&shop, raw).await;
+    let (refused, why) = code(service.client.list_runs(ListRunsRequest { limit: 1 }).await);
+    assert_eq!(refused, Code::Unauthenticated);
+    assert!(why.contains("authorization: Bearer TOKEN"), "{why}");
+
+    let channel = Endpoint::from_shared(format!("http://{}", service.address)).unwrap();
+    let channel = channel.connect().await.unwrap();
+    let mut ops = TrainerClient::with_interceptor(channel, Token::given(token, "test").unwrap());
+    let asked = |by: &str| StartRunRequest { requested_by: by.into(), ..StartRunRequest::default() };
+    for (by, known) in [("a test", "a test, as ops"), ("", "ops")] {
+        let run = ops.start_run(asked(by)).await.unwrap().into_inner().run.unwrap();
+        assert_eq!(run.requested_by, known);
+    }
     service.stop().await;
 }

@@ -1,0 +1,118 @@
+//! The client's side: the token that calls carry.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+/// A token that can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file can't be read.
+    #[error("can't read the token in {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no token.
+    #[error("{0} holds no token: it is one word of ASCII")]
+    NotAToken(String),
+}
+
+/// Adds `authorization: Bearer TOKEN` to calls; as an [`Interceptor`], to those of a gRPC client.
+#[derive(Debug, Clone)]
+pub enum Token {
+    /// Calls carry none.
+    None,
+    /// The one that is given.
+    Given(MetadataValue<Ascii>),
+    /// The one that the file holds at the time of each call, so that a changed one counts at once. For clients that call
+    /// now and then.
+    File(PathBuf),
+}
+
+impl Token {
+    /// A token as text; `from` says where it was found, for the error.
+    ///
+    /// # Errors
+    /// [`TokenError::NotAToken`].
+    pub fn given(text: &str, from: &str) -> Result<Self, TokenError> {
+        Ok(Self::Given(header(text, from)?))
+    }
+
+    /// The token of a file, read at each call; none without a file.
+    ///
+    /// # Errors
+    /// [`TokenError`], when it can't be had now.
+    pub fn of_file(path: Option<&Path>) -> Result<Self, TokenError> {
+        let Some(path) = path else { return Ok(Self::None) };
+        read(path)?;
+        Ok(Self::File(path.to_owned()))
+    }
+}
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let value = match self {
+            Self::None => return Ok(request),
+            Self::Given(value) => value.clone(),
+            Self::File(path) => read(path)
+                .map_err(|error| Status::unauthenticated(format!("{:#}", anyhow::Error::from(error))))?,
+        };
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    }
+}
+
+fn read(path: &Path) -> Result<MetadataValue<Ascii>, TokenError> {
+    let unreadable = |source| TokenError::Unreadable { path: path.to_owned(), source };
+    header(&std::fs::read_to_string(path).map_err(unreadable)?, &path.display().to_string())
+}
+
+fn header(text: &str, from: &str) -> Result<MetadataValue<Ascii>, TokenError> {
+    let not_a_token = || TokenError::NotAToken(from.to_owned());
+    let token = Some(text.trim())
+        .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    let mut value: MetadataValue<Ascii> =
+        format!("Bearer {}", token.ok_or_else(not_a_token)?).parse().map_err(|_| not_a_token())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_carry_what_the_file_holds_now() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut token = {
+            std::fs::write(file.path(), "one\n").unwrap();
+            Token::of_file(Some(file.path())).unwrap()
+        };
+        let mut carried = || {
+            let request = token.call(Request::new(()))?;
+            Ok::<_, Status>(request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned())
+        };
+        assert_eq!(carried().unwrap(), "Bearer one");
+        std::fs::write(file.path(), "two").unwrap();
+        assert_eq!(carried().unwrap(), "Bearer two");
+        std::fs::write(file.path(), "").unwrap();
+        assert!(carried().unwrap_err().message().contains("holds no token"));
+        assert!(Token::None.call(Request::new(())).unwrap().metadata().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_and_not_told() {
+        for text in ["", " \n", "two words", "n\u{f6}"] {
+            let error = Token::given(text, "DAYVEC_TOKEN").unwrap_err().to_string();
+            assert_eq!(error, "DAYVEC_TOKEN holds no token: it is one word of ASCII");
+        }
+        assert!(!format!("{:?}", Token::given("secret", "").unwrap()).contains("secret"));
+    }
+}
