@@ -7,6 +7,8 @@ docker compose, and prints a line for each. Then each check must find the faults
 just accepted. Exit 1 when anything fails.
 """
 
+import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,18 +22,20 @@ import prove
 import references
 import rules
 import schemas
+import shards
 from rendering import ROOT, Rendering
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS
+CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS + shards.CHECKS
 
 
-def render(kubectl, folder):
+def render(kubectl, folder, name=None):
     """A kustomization as kubectl renders it; a warning is a fault as well."""
+    name = name or str(folder.relative_to(ROOT))
     ran = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False, text=True)
     if ran.returncode or ran.stderr:
-        sys.exit(f"FAULT   {folder.relative_to(ROOT)} does not render: {ran.stderr.strip()}")
-    return Rendering(str(folder.relative_to(ROOT)), list(yaml.safe_load_all(ran.stdout)))
+        sys.exit(f"FAULT   {name} does not render: {ran.stderr.strip()}")
+    return Rendering(name, list(yaml.safe_load_all(ran.stdout)))
 
 
 def tell(where, faults):
@@ -51,12 +55,29 @@ def unused_components():
             yield f"no overlay uses {folder.relative_to(ROOT)}"
 
 
+def of_two_numbers(kubectl, work):
+    """The overlay `sharded` while the number of shards changes: those that shards.sh makes, beside the four."""
+    kubernetes = pathlib.Path(work) / "kubernetes"
+    shutil.copytree(KUBERNETES, kubernetes)
+    component = kubernetes / "components" / "sharded-lookup"
+    ran = subprocess.run([component / "shards.sh", "8"], capture_output=True, check=True, text=True)
+    kustomization = component / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("  - shards\n", "  - shards\n  - shards-8\n"))
+    rendering = render(kubectl, kubernetes / "overlays" / "sharded", "overlays/sharded, with 8 shards beside 4")
+    environment = rendering.find("Deployment", "console")["spec"]["template"]["spec"]["containers"][0]["env"]
+    lookups = next(variable for variable in environment if variable["name"] == "DAYVEC__LOOKUPS")
+    lookups["value"] = yaml.safe_dump(yaml.safe_load(lookups["value"]) + yaml.safe_load(ran.stdout))
+    return rendering
+
+
 def main(kubectl, *options):
     if options == ("--write-rules",):
         rules.write()
     folders = [KUBERNETES / "base", *sorted(path.parent for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))]
     renderings = {folder.name: render(kubectl, folder) for folder in folders}
     failed = tell("every component is in an overlay", list(unused_components()))
+    with tempfile.TemporaryDirectory() as work:
+        renderings["two-numbers"] = of_two_numbers(kubectl, work)
     for rendering in renderings.values():
         faults = [f"{check.__name__}: {fault}" for check in CHECKS for fault in check(rendering)]
         failed += tell(f"{rendering.name}: {len(rendering.objects)} objects, {len(CHECKS)} checks", faults)

@@ -99,6 +99,7 @@ def volumes(rendering):
     """Mounts and volumes are each other's, every emptyDir has a limit, and what a program writes to is a mount."""
     for pod in rendering.pods:
         declared = {volume["name"] for volume in pod.spec.get("volumes", [])}
+        declared |= {claim["metadata"]["name"] for claim in pod.owner["spec"].get("volumeClaimTemplates", [])}
         mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
         for name in declared ^ mounted:
             yield f"{pod.name}: volume {name} is {'declared and not mounted' if name in declared else 'mounted and not declared'}"

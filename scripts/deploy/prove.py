@@ -11,10 +11,13 @@ import pods
 import references
 import rules
 import schemas
-from rendering import Rendering
+import shards
+from rendering import INDEX, Rendering
 
 LOOKUP, DAILY, TRAINER = "base/Deployment/lookup", "base/CronJob/daily-run", "base/Deployment/trainer"
 MONITOR, TRAIN = "production/ServiceMonitor/dayvec", "gpu/CronJob/train"
+CONSOLE, SET_A, SET_B = "sharded/Deployment/console", "sharded/StatefulSet/lookup-a", "sharded/StatefulSet/lookup-b"
+SHARD, BUDGET = "sharded/Service/lookup-shard-0", "sharded/PodDisruptionBudget/lookup-shard-0"
 RULES = "groups: [{name: g, rules: [{alert: A, expr: up == 0, for: 5m, labels: {severity: page}}]}]"
 
 
@@ -33,6 +36,26 @@ def container(one):
 
 def job(one):
     return one["spec"]["jobTemplate"]["spec"]
+
+
+def variable(name):
+    """A step to an environment variable of a container."""
+    return lambda one: next(given for given in container(one)["env"] if given["name"] == name)
+
+
+def apart(one):
+    return pod(one)["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+
+
+def shard_first(one):
+    """DAYVEC__SHARD before the variable that it is made of."""
+    container(one)["env"].sort(key=lambda given: given["name"] != "DAYVEC__SHARD")
+
+
+def unavailable(one):
+    """The budget as it would be for one whole workload."""
+    del one["spec"]["minAvailable"]
+    one["spec"]["maxUnavailable"] = 1
 
 
 def put(*path):
@@ -79,6 +102,8 @@ MUTATIONS = [
     (references.selectors, "base/PodDisruptionBudget/lookup", put("spec", "selector", "matchLabels", {"a": "b"})),
     (references.selectors, "base/NetworkPolicy/trainer", put("spec", "podSelector", "matchLabels", {"a": "b"})),
     (references.selectors, MONITOR, put("spec", "selector", "matchLabels", {"a": "b"})),
+    (references.selectors, SET_A, put("spec", "selector", "matchLabels", {"app.kubernetes.io/name": "lookup-shard"})),
+    (references.selectors, SHARD, put("spec", "selector", INDEX, "4")),
     (references.references, LOOKUP, put(container, "envFrom", 1, "configMapRef", "name", "lookup")),
     (references.references, DAILY, drop(container, "envFrom", 2, "secretRef", "optional")),
     (references.references, DAILY, put(container, "env", 1, "valueFrom", "resourceFieldRef", "containerName", "daily")),
@@ -88,14 +113,20 @@ MUTATIONS = [
     (references.ports, "production/Service/lookup", put("spec", "ports", 0, "name", "admin")),
     (references.ports, "production/Service/trainer", put("spec", "ports", 1, "name", "metrics")),
     (references.ports, "production/Service/console", drop("metadata", "labels", "app.kubernetes.io/name")),
+    (references.ports, SHARD, put("metadata", "labels", "app.kubernetes.io/name", "lookup-shard")),
+    (references.ports, "sharded/Service/lookup-shards", put("spec", "ports", 0, "name", "admin")),
     (references.references, TRAINER, put(pod, "volumes", 1, {"name": "tmp", "configMap": {"name": "tmp"}})),
     (references.scaling, "base/HorizontalPodAutoscaler/lookup", put("spec", "scaleTargetRef", "name", "look-up")),
     (references.scaling, "base/HorizontalPodAutoscaler/lookup", put("spec", "maxReplicas", 1)),
     (references.scaling, LOOKUP, put("spec", "replicas", 2)),
     (references.scaling, LOOKUP, drop(container, "resources", "requests", "cpu")),
-    (references.scaling, "base/PodDisruptionBudget/lookup", put("spec", "maxUnavailable", 0)),
     (references.scaling, TRAINER, put("spec", "replicas", 2)),
     (references.scaling, TRAINER, put("spec", "strategy", "type", "RollingUpdate")),
+    (references.budgets, "base/PodDisruptionBudget/lookup", put("spec", "maxUnavailable", 0)),
+    (references.budgets, BUDGET, unavailable),
+    (references.budgets, BUDGET, put("spec", "minAvailable", 2)),
+    (references.budgets, BUDGET, put("spec", "minAvailable", "50%")),
+    (references.budgets, BUDGET, put("spec", "selector", "matchLabels", INDEX, "1")),
     (references.network, "base/NetworkPolicy/deny-all", put("spec", "policyTypes", ["Ingress"])),
     (references.network, "base/NetworkPolicy/bucket", drop("spec", "egress", 0, "to")),
     (references.network, "base/NetworkPolicy/bucket", put("spec", "egress", 0, "ports", 0, "port", 80)),
@@ -125,6 +156,7 @@ MUTATIONS = [
     (pods.settings, LOOKUP, put(container, "env", [{"name": "DAYVEC__CACHE_DIRECTORY", "value": "/cache"}])),
     (pods.settings, LOOKUP, put(container, "env", [{"name": "DAYVEC__LIMITS__MAX_BATCH_KEYS", "value": "many"}])),
     (pods.settings, LOOKUP, put(container, "env", [{"name": "DAYVEC_BUCKET", "value": "s3://dayvec"}])),
+    (pods.settings, LOOKUP, put(container, "env", [{"name": "DAYVEC__SHARD", "value": "4"}])),
     (pods.settings, DAILY, put(container, "env", 1, "name", "DAYVEC__RUN__THREADS")),
     (pods.settings, TRAINER, put(container, "env", [{"name": "DAYVEC__EVENTS", "value": "s3://dayvec/events"}])),
     (pods.settings, "base/Deployment/console", put(container, "env", [{"name": "DAYVEC__LISTEN_ON", "value": "0.0.0.0:8080"}])),
@@ -135,6 +167,7 @@ MUTATIONS = [
     (pods.volumes, LOOKUP, put(pod, "volumes", [])),
     (pods.volumes, LOOKUP, drop(pod, "volumes", 0, "emptyDir", "sizeLimit")),
     (pods.volumes, DAILY, put(container, "volumeMounts", 0, "mountPath", "/scratch")),
+    (pods.volumes, SET_A, drop("spec", "volumeClaimTemplates")),
     (pods.probes, LOOKUP, drop(container, "readinessProbe")),
     (pods.probes, LOOKUP, put(container, "livenessProbe", "httpGet", "path", "/readyz")),
     (pods.probes, TRAINER, put(container, "startupProbe", "httpGet", "port", "http")),
@@ -156,6 +189,38 @@ MUTATIONS = [
     (pods.daily_run, DAILY, put(container, "env", 1, {"name": "DAYVEC__N_BUCKETS", "value": "2"})),
     (pods.daily_run, DAILY, put(job, "activeDeadlineSeconds", 60000)),
     (pods.daily_run, DAILY, drop("spec", "startingDeadlineSeconds")),
+    (shards.shards, SET_A, put("spec", "replicas", 3)),
+    (shards.shards, SET_B, put("spec", "replicas", 5)),
+    (shards.shards, SET_A, put(variable("DAYVEC__SHARD"), "value", "$(POD_INDEX)/8")),
+    (shards.shards, SET_A, put(variable("POD_INDEX"), "valueFrom", "fieldRef", "fieldPath", "metadata.name")),
+    (shards.shards, SET_A, put(variable("DAYVEC__SHARD"), "value", "0/4")),
+    (shards.shards, SET_A, shard_first),
+    (shards.shards, LOOKUP, put(container, "env", [{"name": "DAYVEC__SHARD", "value": "0/4"}])),
+    (shards.shards, "sharded/CronJob/daily-run", put(container, "env", 1, {"name": "DAYVEC__N_BUCKETS", "value": "3"})),
+    (shards.found, SHARD, put("kind", "Endpoints")),
+    (shards.found, SHARD, drop("spec", "selector", INDEX)),
+    (shards.found, SHARD, put("spec", "selector", INDEX, "1")),
+    (shards.found, SHARD, put("spec", "ports", 0, "name", "calls")),
+    (shards.found, "base/PodDisruptionBudget/lookup", put("kind", "Budget")),
+    (shards.found, BUDGET, put("kind", "Budget")),
+    (shards.found, BUDGET, put("spec", "selector", "matchLabels", "dayvec/set", "a")),
+    (shards.kept, SET_A, drop(pod, "affinity")),
+    (shards.kept, SET_A, drop(apart, "matchLabelKeys")),
+    (shards.kept, SET_A, put(apart, "labelSelector", "matchLabels", "dayvec/set", "a")),
+    (shards.kept, SET_B, put(apart, "topologyKey", "topology.kubernetes.io/zone")),
+    (shards.kept, SET_B, drop("spec", "updateStrategy", "rollingUpdate")),
+    (shards.kept, SET_B, put("spec", "updateStrategy", "rollingUpdate", "partition", 3)),
+    (shards.sets, SET_A, put("spec", "serviceName", "lookup")),
+    (shards.sets, SET_A, put("spec", "podManagementPolicy", "OrderedReady")),
+    (shards.sets, SET_A, put(pod, "topologySpreadConstraints", 0, "matchLabelKeys", ["pod-template-hash"])),
+    (shards.sets, "sharded/Service/lookup-shards", drop("spec", "clusterIP")),
+    (shards.sets, "sharded/Service/lookup-shards", put("spec", "selector", "dayvec/set", "a")),
+    (shards.addresses, CONSOLE, put(variable("DAYVEC__LOOKUPS"), "value", '[{grpc: "http://lookup-a-0.lookup-shards:50051"}]')),
+    (shards.addresses, CONSOLE, put(variable("DAYVEC__TRAINER"), "value", "http://trainer:50051")),
+    (shards.addresses, SET_A, put("metadata", "name", "lookup-c")),
+    (shards.addresses, "base/Service/lookup", put("metadata", "name", "look-up")),
+    (shards.addresses, "sharded/NetworkPolicy/console", put("spec", "egress", 0, "to", 0, "podSelector", "matchLabels", {"a": "b"})),
+    (shards.addresses, "sharded/NetworkPolicy/lookup-shards", drop("spec", "ingress", 0, "from", 1)),
     (hosts.verify, "dayvec-daily.service", ("RestartSec=15min", "RestartDelay=15min")),
     (hosts.verify, "dayvec-daily.service", ("Type=oneshot", "Type=onceonly")),
     (hosts.verify, "dayvec-daily.service", ("Restart=on-failure", "Restart=always")),

@@ -1,6 +1,6 @@
 """Checks across objects: what one names, another is."""
 
-from rendering import matches
+from rendering import matches, program
 
 CLUSTER_WIDE = {"Namespace"}
 CALLED = {53, 443}  # DNS and the bucket: nothing else is called by the programs of the pipeline
@@ -24,7 +24,7 @@ def names(rendering):
 
 
 def selectors(rendering):
-    """Every selector selects: a workload its own pods and no others, a Service and a budget those of one workload."""
+    """Every selector selects: a workload its own pods and no others, a Service and a budget those of one name."""
     pods = rendering.pods
     for pod in pods:
         name, spec = pod.name, pod.owner["spec"]
@@ -33,11 +33,10 @@ def selectors(rendering):
         for spread in pod.spec.get("topologySpreadConstraints", []):
             if not matches(spread["labelSelector"], pod.labels):
                 yield f"{name} spreads over pods that are not its own"
-    chosen = [(one, one["spec"]["selector"]) for kind in ("Service", "PodDisruptionBudget") for one in rendering.of(kind)]
-    for one, selector in chosen:
-        hit = [pod.name for pod in pods if matches(selector, pod.labels)]
-        if len(hit) != 1:
-            yield f"{one['kind']} {one['metadata']['name']} selects {hit or 'nothing'}"
+    for one in rendering.of("Service") + rendering.of("PodDisruptionBudget"):
+        hit = rendering.selected(one)
+        if len({pod.labels.get("app.kubernetes.io/name") for pod in hit}) != 1:
+            yield f"{one['kind']} {one['metadata']['name']} selects {[pod.name for pod in hit] or 'nothing'}"
     for policy in rendering.of("NetworkPolicy"):
         if not any(matches(policy["spec"]["podSelector"], pod.labels) for pod in pods):
             yield f"NetworkPolicy {policy['metadata']['name']} selects nothing"
@@ -78,21 +77,20 @@ FIELDS = {"configMapRef": "ConfigMap", "secretRef": "Secret", "configMapKeyRef":
 def ports(rendering):
     """Every port that a Service or a monitor names is one of what it selects, and no replica is scraped twice."""
     for service in rendering.of("Service"):
-        for pod in rendering.pods:
-            if matches(service["spec"]["selector"], pod.labels):
-                for port in service["spec"]["ports"]:
-                    if port.get("targetPort") not in pod.ports:
-                        yield f"Service {service['metadata']['name']}: {pod.name} has no port {port.get('targetPort')}"
+        for pod in rendering.selected(service):
+            for port in service["spec"]["ports"]:
+                if port.get("targetPort") not in pod.ports:
+                    yield f"Service {service['metadata']['name']}: {pod.name} has no port {port.get('targetPort')}"
     for monitor in rendering.of("ServiceMonitor"):
         for endpoint in monitor["spec"]["endpoints"]:
             scraped = []
             for service in monitored(rendering, monitor):
                 if endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}:
                     scraped.append(service["spec"]["selector"])
-                label = monitor["spec"].get("jobLabel")
-                if label and label not in service["metadata"].get("labels", {}):
-                    yield f"ServiceMonitor {monitor['metadata']['name']}: {service['metadata']['name']} has no label {label}"
-            for pod in rendering.pods:
+                job = service["metadata"].get("labels", {}).get(monitor["spec"].get("jobLabel"))
+                if job not in {program(pod.containers[0]["image"]) for pod in rendering.selected(service)}:
+                    yield f"ServiceMonitor {monitor['metadata']['name']}: {service['metadata']['name']} is scraped as the job {job}"
+            for pod in rendering.replicas:
                 if pod.stays_up and sum(matches(selector, pod.labels) for selector in scraped) != 1:
                     yield f"ServiceMonitor {monitor['metadata']['name']} does not scrape {pod.name} once"
 
@@ -112,14 +110,29 @@ def scaling(rendering):
         for container in target["spec"]["template"]["spec"]["containers"]:
             if "cpu" not in container.get("resources", {}).get("requests", {}):
                 yield f"{name}: {container['name']} asks for no CPU, so there is no share to measure"
-    for budget in rendering.of("PodDisruptionBudget"):
-        if budget["spec"].get("maxUnavailable") in (None, 0):
-            yield f"PodDisruptionBudget {budget['metadata']['name']} may forbid to drain a node"
     for pod in rendering.pods:
         claims = [volume for volume in pod.spec.get("volumes", []) if "persistentVolumeClaim" in volume]
         strategy = pod.owner["spec"].get("strategy", {}).get("type")
         if pod.owner["kind"] == "Deployment" and claims and (pod.owner["spec"].get("replicas") != 1 or strategy != "Recreate"):
             yield f"{pod.name} has a volume for one pod, and may run two"
+
+
+def budgets(rendering):
+    """Every budget lets some pod go, or a node can't be drained; and no pod has two, for then it can't be evicted at all."""
+    covered = []
+    for budget in rendering.of("PodDisruptionBudget"):
+        name, spec, hit = f"PodDisruptionBudget {budget['metadata']['name']}", budget["spec"], rendering.selected(budget)
+        # Kubernetes counts maxUnavailable, and shares of either, from all pods of the workloads that it meets.
+        owned = [one for one in rendering.replicas if one.owner in [pod.owner for pod in hit]]
+        least = spec.get("minAvailable")
+        if least is None and (spec.get("maxUnavailable") in (None, 0) or len(hit) < len(owned)):
+            yield f"{name} may forbid to drain a node"
+        if least is not None and not (isinstance(least, int) and 0 < least < len(hit)):
+            yield f"{name} keeps {least} of {len(hit)}"
+        covered += [(pod.name, pod.index) for pod in hit]
+    for pod in set(covered):
+        if covered.count(pod) > 1:
+            yield f"{pod[0]} has {covered.count(pod)} budgets"
 
 
 def network(rendering):
@@ -151,4 +164,4 @@ def network(rendering):
                 yield f"{pod.name}: no NetworkPolicy lets anyone call port {name}"
 
 
-CHECKS = [names, selectors, references, ports, scaling, network]
+CHECKS = [names, selectors, references, ports, scaling, budgets, network]

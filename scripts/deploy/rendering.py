@@ -2,27 +2,37 @@
 
 import dataclasses
 import pathlib
+import re
 
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
+# The label by which Kubernetes tells a pod of a StatefulSet its number.
+INDEX = "apps.kubernetes.io/pod-index"
 
 
 @dataclasses.dataclass
 class Pod:
-    """A pod template, and the object that it is in."""
+    """A pod template, and the object that it is in; with an index, one pod of a StatefulSet."""
 
     owner: dict
     template: dict
+    index: int | None = None
 
     @property
     def name(self):
         return f"{self.owner['kind']} {self.owner['metadata']['name']}"
 
     @property
+    def pod_name(self):
+        """The host name of a pod with an index."""
+        return f"{self.owner['metadata']['name']}-{self.index}"
+
+    @property
     def labels(self):
-        return self.template["metadata"].get("labels", {})
+        given = self.template["metadata"].get("labels", {})
+        return given if self.index is None else given | {INDEX: str(self.index), "statefulset.kubernetes.io/pod-name": self.pod_name}
 
     @property
     def spec(self):
@@ -60,6 +70,19 @@ class Rendering:
         found = [Pod(one, one["spec"]["template"]) for kind in ("Deployment", "StatefulSet", "Job") for one in self.of(kind)]
         return found + [Pod(one, one["spec"]["jobTemplate"]["spec"]["template"]) for one in self.of("CronJob")]
 
+    @property
+    def replicas(self):
+        """The pods, those of a StatefulSet one by one: they differ by their index."""
+        found = []
+        for pod in self.pods:
+            many = pod.owner["spec"].get("replicas", 1) if pod.owner["kind"] == "StatefulSet" else 0
+            found += [dataclasses.replace(pod, index=index) for index in range(many)] or [pod]
+        return found
+
+    def selected(self, one):
+        """The replicas that a Service or a budget selects."""
+        return [replica for replica in self.replicas if matches(one["spec"]["selector"], replica.labels)]
+
     def environment(self, container):
         """Name → value of a container's environment; None where the value is known only in the cluster."""
         found = {}
@@ -69,6 +92,17 @@ class Rendering:
                 found.update(config_map.get("data", {}))
         found.update({variable["name"]: variable.get("value") for variable in container.get("env", [])})
         return found
+
+
+def expanded(rendering, replica, container):
+    """The environment as Kubernetes gives it to one replica: labels read, $(NAME) replaced where NAME came before."""
+    found = rendering.environment(container | {"env": []})
+    for variable in container.get("env", []):
+        path = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
+        label = re.fullmatch(r"metadata\.labels\['(.+)'\]", path)
+        value = replica.labels.get(label[1], "") if label else variable.get("value") or ""
+        found[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found.get(name[1], name[0]), value)
+    return found
 
 
 def program(image):
@@ -86,6 +120,11 @@ def matches(selector, labels):
 def shipped_settings(name):
     """A program's defaults, config/<program>.yaml."""
     return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+
+
+def setting(environment, name, key):
+    """A top-level setting of a program, from its environment or else its defaults, as text."""
+    return environment.get(f"DAYVEC__{key.upper()}") or str(shipped_settings(name)[key])
 
 
 def setting_fault(name, variable, value):
