@@ -23,10 +23,11 @@ import references
 import rules
 import schemas
 import shards
+import tokens
 from rendering import ROOT, Rendering
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS + shards.CHECKS
+CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS + shards.CHECKS + tokens.CHECKS
 
 
 def render(kubectl, folder, name=None):

@@ -92,7 +92,9 @@ def secrets(rendering):
         given.append((name, [variable["name"] for variable in container.get("env", [])]))
     for where, names in given:
         for word in ("SECRET", "PASSWORD", "TOKEN", "ACCESS_KEY", "CREDENTIAL"):
-            yield from (f"{where}: {key} belongs into a Secret" for key in names if word in key.upper())
+            # The path of a file is no secret.
+            held = [key for key in names if word in key.upper() and not key.upper().endswith("_FILE")]
+            yield from (f"{where}: {key} belongs into a Secret" for key in held)
 
 
 def volumes(rendering):

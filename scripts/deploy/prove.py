@@ -12,6 +12,7 @@ import references
 import rules
 import schemas
 import shards
+import tokens
 from rendering import INDEX, Rendering
 
 LOOKUP, DAILY, TRAINER = "base/Deployment/lookup", "base/CronJob/daily-run", "base/Deployment/trainer"
@@ -41,6 +42,16 @@ def job(one):
 def variable(name):
     """A step to an environment variable of a container."""
     return lambda one: next(given for given in container(one)["env"] if given["name"] == name)
+
+
+def volume(name):
+    """A step to a volume of a pod."""
+    return lambda one: next(given for given in pod(one)["volumes"] if given["name"] == name)
+
+
+def mount(name):
+    """A step to where a container mounts a volume."""
+    return lambda one: next(given for given in container(one)["volumeMounts"] if given["name"] == name)
 
 
 def apart(one):
@@ -163,6 +174,7 @@ MUTATIONS = [
     (pods.settings, "base/Deployment/console", put(container, "env", [{"name": "DAYVEC__BUCKET", "value": "./bucket"}])),
     (pods.secrets, "base/Service/lookup", put("kind", "Secret")),
     (pods.secrets, LOOKUP, put(container, "env", [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}])),
+    (pods.secrets, LOOKUP, put(container, "env", [{"name": "DAYVEC_TOKEN", "value": "x"}])),
     (pods.volumes, LOOKUP, drop(container, "volumeMounts", 0)),
     (pods.volumes, LOOKUP, put(pod, "volumes", [])),
     (pods.volumes, LOOKUP, drop(pod, "volumes", 0, "emptyDir", "sizeLimit")),
@@ -221,6 +233,22 @@ MUTATIONS = [
     (shards.addresses, "base/Service/lookup", put("metadata", "name", "look-up")),
     (shards.addresses, "sharded/NetworkPolicy/console", put("spec", "egress", 0, "to", 0, "podSelector", "matchLabels", {"a": "b"})),
     (shards.addresses, "sharded/NetworkPolicy/lookup-shards", drop("spec", "ingress", 0, "from", 1)),
+    (tokens.tokens, "production/Deployment/lookup", put(variable("DAYVEC__TOKENS_FILE"), "value", "/tokens")),
+    (tokens.tokens, "production/Deployment/lookup", put(mount("tokens"), "mountPath", "/token")),
+    (tokens.tokens, "production/Deployment/trainer", put(volume("tokens"), "secret", "secretName", "lookup-tokens")),
+    (tokens.tokens, "production/Deployment/trainer", put(volume("tokens"), "secret", "items", 0, "path", "trainer")),
+    (tokens.tokens, CONSOLE, put(volume("token"), "secret", "items", 0, "key", "tokens")),
+    (tokens.tokens, CONSOLE, put(variable("DAYVEC__TOKEN_FILE"), "name", "DAYVEC__TOKEN")),
+    (tokens.tokens, SET_B, put(variable("DAYVEC__TOKENS_FILE"), "name", "DAYVEC__TOKENS")),
+    (references.references, SET_A, put(volume("tokens"), "secret", "secretName", "tokens")),
+    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "items", 0, "key", "token")),
+    (tokens.mounts, SET_A, drop(volume("tokens"), "secret", "items")),
+    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "optional", True)),
+    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "defaultMode", 0o444)),
+    (tokens.mounts, SET_A, drop(volume("tokens"), "secret", "defaultMode")),
+    (tokens.mounts, CONSOLE, drop(pod, "securityContext", "fsGroup")),
+    (tokens.mounts, CONSOLE, put(mount("token"), "subPath", "token")),
+    (tokens.mounts, CONSOLE, drop(mount("tokens"), "readOnly")),
     (hosts.verify, "dayvec-daily.service", ("RestartSec=15min", "RestartDelay=15min")),
     (hosts.verify, "dayvec-daily.service", ("Type=oneshot", "Type=onceonly")),
     (hosts.verify, "dayvec-daily.service", ("Restart=on-failure", "Restart=always")),

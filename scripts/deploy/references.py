@@ -1,6 +1,6 @@
 """Checks across objects: what one names, another is."""
 
-from rendering import matches, program
+from rendering import made_by_hand, matches, program
 
 CLUSTER_WIDE = {"Namespace"}
 CALLED = {53, 443}  # DNS and the bucket: nothing else is called by the programs of the pipeline
@@ -51,6 +51,7 @@ def monitored(rendering, monitor):
 
 def references(rendering):
     """Every account, ConfigMap, Secret and volume claim that a pod names is there, or the pod can do without it."""
+    by_hand = {secret for secret, _ in made_by_hand()}  # and then mounted: the pod waits for it
     for pod in rendering.pods:
         named = [("ServiceAccount", pod.spec.get("serviceAccountName", "default"), False)]
         for container in pod.containers:
@@ -65,7 +66,8 @@ def references(rendering):
                 named.append(("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"], False))
             for field, kind, key in (("configMap", "ConfigMap", "name"), ("secret", "Secret", "secretName")):
                 if field in volume:
-                    named.append((kind, volume[field][key], volume[field].get("optional", False)))
+                    spared = volume[field].get("optional", False) or (kind == "Secret" and volume[field][key] in by_hand)
+                    named.append((kind, volume[field][key], spared))
         for kind, name, optional in named:
             if not optional and not rendering.find(kind, name):
                 yield f"{pod.name} needs {kind} {name}, which is not there"

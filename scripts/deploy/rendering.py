@@ -105,6 +105,13 @@ def expanded(rendering, replica, container):
     return found
 
 
+def made_by_hand():
+    """(Secret, key) of every Secret that docs/deploy.md says how to make, for none is in the tree."""
+    text = (ROOT / "docs" / "deploy.md").read_text().replace("\\\n", " ")
+    made = re.findall(r"create secret generic (\S+)((?: +--from-(?:file|literal)=\S+)+)", text)
+    return {(name, key) for name, given in made for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)=", given)}
+
+
 def program(image):
     """`registry.example.com/dayvec-lookup:0.1.0` → `lookup`."""
     return image.rsplit("/", 1)[-1].split(":")[0].removeprefix("dayvec-")
