@@ -13,12 +13,13 @@ import rules
 import schemas
 import shards
 import tokens
-from rendering import INDEX, Rendering
+from rendering import Rendering
 
 LOOKUP, DAILY, TRAINER = "base/Deployment/lookup", "base/CronJob/daily-run", "base/Deployment/trainer"
 MONITOR, TRAIN = "production/ServiceMonitor/dayvec", "gpu/CronJob/train"
-CONSOLE, SET_A, SET_B = "sharded/Deployment/console", "sharded/StatefulSet/lookup-a", "sharded/StatefulSet/lookup-b"
-SHARD, BUDGET = "sharded/Service/lookup-shard-0", "sharded/PodDisruptionBudget/lookup-shard-0"
+CONSOLE, SHARD, LAST = "sharded/Deployment/console", "sharded/StatefulSet/lookup-shard-0", "sharded/StatefulSet/lookup-shard-3"
+SERVICE, BUDGET = "sharded/Service/lookup-shard-0", "sharded/PodDisruptionBudget/lookup-shard-0"
+NAMES = "sharded/Service/lookup-shards"
 RULES = "groups: [{name: g, rules: [{alert: A, expr: up == 0, for: 5m, labels: {severity: page}}]}]"
 
 
@@ -58,15 +59,17 @@ def apart(one):
     return pod(one)["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
 
 
-def shard_first(one):
-    """DAYVEC__SHARD before the variable that it is made of."""
-    container(one)["env"].sort(key=lambda given: given["name"] != "DAYVEC__SHARD")
+def of_eight(one):
+    """A shard of another number than the rest, in every word."""
+    variable("DAYVEC__SHARD")(one)["value"] = "0/8"
+    for labels in (one["spec"]["selector"]["matchLabels"], template(one)["metadata"]["labels"]):
+        labels["dayvec/shards"] = "8"
 
 
-def unavailable(one):
-    """The budget as it would be for one whole workload."""
-    del one["spec"]["minAvailable"]
-    one["spec"]["maxUnavailable"] = 1
+def whole(one):
+    """Shards by the name of whole replicas."""
+    for labels in (one["spec"]["selector"]["matchLabels"], template(one)["metadata"]["labels"]):
+        labels["app.kubernetes.io/name"] = "lookup"
 
 
 def put(*path):
@@ -113,8 +116,9 @@ MUTATIONS = [
     (references.selectors, "base/PodDisruptionBudget/lookup", put("spec", "selector", "matchLabels", {"a": "b"})),
     (references.selectors, "base/NetworkPolicy/trainer", put("spec", "podSelector", "matchLabels", {"a": "b"})),
     (references.selectors, MONITOR, put("spec", "selector", "matchLabels", {"a": "b"})),
-    (references.selectors, SET_A, put("spec", "selector", "matchLabels", {"app.kubernetes.io/name": "lookup-shard"})),
-    (references.selectors, SHARD, put("spec", "selector", INDEX, "4")),
+    (references.selectors, SHARD, drop("spec", "selector", "matchLabels", "dayvec/shard")),
+    (references.selectors, "two-numbers/StatefulSet/lookup-shard-0", drop("spec", "selector", "matchLabels", "dayvec/shards")),
+    (references.selectors, SERVICE, put("spec", "selector", "dayvec/shard", "4")),
     (references.references, LOOKUP, put(container, "envFrom", 1, "configMapRef", "name", "lookup")),
     (references.references, DAILY, drop(container, "envFrom", 2, "secretRef", "optional")),
     (references.references, DAILY, put(container, "env", 1, "valueFrom", "resourceFieldRef", "containerName", "daily")),
@@ -124,8 +128,8 @@ MUTATIONS = [
     (references.ports, "production/Service/lookup", put("spec", "ports", 0, "name", "admin")),
     (references.ports, "production/Service/trainer", put("spec", "ports", 1, "name", "metrics")),
     (references.ports, "production/Service/console", drop("metadata", "labels", "app.kubernetes.io/name")),
-    (references.ports, SHARD, put("metadata", "labels", "app.kubernetes.io/name", "lookup-shard")),
-    (references.ports, "sharded/Service/lookup-shards", put("spec", "ports", 0, "name", "admin")),
+    (references.ports, SERVICE, put("metadata", "labels", "app.kubernetes.io/name", "lookup-shard")),
+    (references.ports, NAMES, put("spec", "ports", 0, "name", "admin")),
     (references.references, TRAINER, put(pod, "volumes", 1, {"name": "tmp", "configMap": {"name": "tmp"}})),
     (references.scaling, "base/HorizontalPodAutoscaler/lookup", put("spec", "scaleTargetRef", "name", "look-up")),
     (references.scaling, "base/HorizontalPodAutoscaler/lookup", put("spec", "maxReplicas", 1)),
@@ -134,10 +138,10 @@ MUTATIONS = [
     (references.scaling, TRAINER, put("spec", "replicas", 2)),
     (references.scaling, TRAINER, put("spec", "strategy", "type", "RollingUpdate")),
     (references.budgets, "base/PodDisruptionBudget/lookup", put("spec", "maxUnavailable", 0)),
-    (references.budgets, BUDGET, unavailable),
-    (references.budgets, BUDGET, put("spec", "minAvailable", 2)),
-    (references.budgets, BUDGET, put("spec", "minAvailable", "50%")),
-    (references.budgets, BUDGET, put("spec", "selector", "matchLabels", INDEX, "1")),
+    (references.budgets, BUDGET, put("spec", "maxUnavailable", 2)),
+    (references.budgets, BUDGET, put("spec", {"minAvailable": 2, "selector": {"matchLabels": {"dayvec/shard": "0"}}})),
+    (references.budgets, BUDGET, put("spec", "selector", "matchLabels", "dayvec/shard", "1")),
+    (references.budgets, "beside-whole/PodDisruptionBudget/lookup", put("spec", "selector", "matchLabels", {})),
     (references.network, "base/NetworkPolicy/deny-all", put("spec", "policyTypes", ["Ingress"])),
     (references.network, "base/NetworkPolicy/bucket", drop("spec", "egress", 0, "to")),
     (references.network, "base/NetworkPolicy/bucket", put("spec", "egress", 0, "ports", 0, "port", 80)),
@@ -179,7 +183,7 @@ MUTATIONS = [
     (pods.volumes, LOOKUP, put(pod, "volumes", [])),
     (pods.volumes, LOOKUP, drop(pod, "volumes", 0, "emptyDir", "sizeLimit")),
     (pods.volumes, DAILY, put(container, "volumeMounts", 0, "mountPath", "/scratch")),
-    (pods.volumes, SET_A, drop("spec", "volumeClaimTemplates")),
+    (pods.volumes, SHARD, drop("spec", "volumeClaimTemplates")),
     (pods.probes, LOOKUP, drop(container, "readinessProbe")),
     (pods.probes, LOOKUP, put(container, "livenessProbe", "httpGet", "path", "/readyz")),
     (pods.probes, TRAINER, put(container, "startupProbe", "httpGet", "port", "http")),
@@ -201,35 +205,51 @@ MUTATIONS = [
     (pods.daily_run, DAILY, put(container, "env", 1, {"name": "DAYVEC__N_BUCKETS", "value": "2"})),
     (pods.daily_run, DAILY, put(job, "activeDeadlineSeconds", 60000)),
     (pods.daily_run, DAILY, drop("spec", "startingDeadlineSeconds")),
-    (shards.shards, SET_A, put("spec", "replicas", 3)),
-    (shards.shards, SET_B, put("spec", "replicas", 5)),
-    (shards.shards, SET_A, put(variable("DAYVEC__SHARD"), "value", "$(POD_INDEX)/8")),
-    (shards.shards, SET_A, put(variable("POD_INDEX"), "valueFrom", "fieldRef", "fieldPath", "metadata.name")),
-    (shards.shards, SET_A, put(variable("DAYVEC__SHARD"), "value", "0/4")),
-    (shards.shards, SET_A, shard_first),
+    (shards.shards, SHARD, put(variable("DAYVEC__SHARD"), "value", "1/4")),
+    (shards.shards, SHARD, put(variable("DAYVEC__SHARD"), "value", "0/8")),
+    (shards.shards, SHARD, put(variable("DAYVEC__SHARD"), "value", "4/4")),
+    (shards.shards, SHARD, put(variable("DAYVEC__SHARD"), "value", "0")),
+    (shards.shards, SHARD, put(variable("DAYVEC__SHARD"), "name", "DAYVEC__SHARE")),
+    (shards.shards, SHARD, put(template, "metadata", "labels", "dayvec/shard", "1")),
+    (shards.shards, SHARD, drop(template, "metadata", "labels", "dayvec/shards")),
+    (shards.shards, SHARD, of_eight),
+    (shards.shards, LAST, put("kind", "DaemonSet")),
+    (shards.shards, "two-numbers/StatefulSet/lookup-shard-7-of-8", put("kind", "DaemonSet")),
+    (shards.shards, "two-numbers/StatefulSet/lookup-shard-0", of_eight),
     (shards.shards, LOOKUP, put(container, "env", [{"name": "DAYVEC__SHARD", "value": "0/4"}])),
     (shards.shards, "sharded/CronJob/daily-run", put(container, "env", 1, {"name": "DAYVEC__N_BUCKETS", "value": "3"})),
-    (shards.found, SHARD, put("kind", "Endpoints")),
-    (shards.found, SHARD, drop("spec", "selector", INDEX)),
-    (shards.found, SHARD, put("spec", "selector", INDEX, "1")),
-    (shards.found, SHARD, put("spec", "ports", 0, "name", "calls")),
+    (shards.found, SERVICE, put("kind", "Endpoints")),
+    (shards.found, SERVICE, put("metadata", "name", "lookup-shard-1")),
+    (shards.found, SERVICE, drop("spec", "selector", "dayvec/shard")),
+    (shards.found, SERVICE, put("spec", "selector", "dayvec/shard", "1")),
+    (shards.found, SERVICE, put("spec", "ports", 0, "name", "calls")),
+    (shards.found, "two-numbers/Service/lookup-shard-0", drop("spec", "selector", "dayvec/shards")),
     (shards.found, "base/PodDisruptionBudget/lookup", put("kind", "Budget")),
     (shards.found, BUDGET, put("kind", "Budget")),
-    (shards.found, BUDGET, put("spec", "selector", "matchLabels", "dayvec/set", "a")),
-    (shards.kept, SET_A, drop(pod, "affinity")),
-    (shards.kept, SET_A, drop(apart, "matchLabelKeys")),
-    (shards.kept, SET_A, put(apart, "labelSelector", "matchLabels", "dayvec/set", "a")),
-    (shards.kept, SET_B, put(apart, "topologyKey", "topology.kubernetes.io/zone")),
-    (shards.kept, SET_B, drop("spec", "updateStrategy", "rollingUpdate")),
-    (shards.kept, SET_B, put("spec", "updateStrategy", "rollingUpdate", "partition", 3)),
-    (shards.sets, SET_A, put("spec", "serviceName", "lookup")),
-    (shards.sets, SET_A, put("spec", "podManagementPolicy", "OrderedReady")),
-    (shards.sets, SET_A, put(pod, "topologySpreadConstraints", 0, "matchLabelKeys", ["pod-template-hash"])),
-    (shards.sets, "sharded/Service/lookup-shards", drop("spec", "clusterIP")),
-    (shards.sets, "sharded/Service/lookup-shards", put("spec", "selector", "dayvec/set", "a")),
-    (shards.addresses, CONSOLE, put(variable("DAYVEC__LOOKUPS"), "value", '[{grpc: "http://lookup-a-0.lookup-shards:50051"}]')),
+    (shards.found, BUDGET, put("spec", "selector", "matchLabels", "dayvec/shard", "1")),
+    (shards.found, "beside-whole/StatefulSet/lookup-shard-0", whole),
+    (shards.kept, SHARD, drop("spec", "replicas")),
+    (shards.kept, LAST, put("spec", "replicas", 1)),
+    (shards.kept, SHARD, drop(pod, "affinity")),
+    (shards.kept, SHARD, drop(apart, "labelSelector", "matchLabels", "dayvec/shard")),
+    (shards.kept, SHARD, put(apart, "labelSelector", "matchLabels", "dayvec/shard", "1")),
+    (shards.kept, SHARD, put(apart, "topologyKey", "topology.kubernetes.io/zone")),
+    (shards.kept, SHARD, put(apart, "matchLabelKeys", ["controller-revision-hash"])),
+    (shards.kept, SHARD, put("spec", "podManagementPolicy", "Parallel")),
+    (shards.kept, SHARD, put("spec", "updateStrategy", {"type": "OnDelete"})),
+    (shards.kept, SHARD, put("spec", "updateStrategy", {"rollingUpdate": {"partition": 1}})),
+    (shards.kept, SHARD, put("spec", "updateStrategy", {"rollingUpdate": {"maxUnavailable": 2}})),
+    (shards.sets, SHARD, put("spec", "serviceName", "lookup")),
+    (shards.sets, SHARD, put("spec", "serviceName", "lookup-shard-0")),
+    (shards.sets, SERVICE, put("spec", "publishNotReadyAddresses", True)),
+    (shards.sets, SERVICE, drop("spec", "clusterIP")),
+    (shards.sets, NAMES, drop("spec", "clusterIP")),
+    (shards.sets, NAMES, drop("spec", "publishNotReadyAddresses")),
+    (shards.sets, NAMES, put("spec", "selector", "dayvec/shard", "1")),
+    (shards.addresses, CONSOLE, put(variable("DAYVEC__LOOKUPS"), "value", '[{grpc: "http://lookup-shard-0:50051"}]')),
     (shards.addresses, CONSOLE, put(variable("DAYVEC__TRAINER"), "value", "http://trainer:50051")),
-    (shards.addresses, SET_A, put("metadata", "name", "lookup-c")),
+    (shards.addresses, SHARD, put("metadata", "name", "lookup-shard-4")),
+    (shards.addresses, SHARD, put("spec", "replicas", 3)),
     (shards.addresses, "base/Service/lookup", put("metadata", "name", "look-up")),
     (shards.addresses, "sharded/NetworkPolicy/console", put("spec", "egress", 0, "to", 0, "podSelector", "matchLabels", {"a": "b"})),
     (shards.addresses, "sharded/NetworkPolicy/lookup-shards", drop("spec", "ingress", 0, "from", 1)),
@@ -239,13 +259,13 @@ MUTATIONS = [
     (tokens.tokens, "production/Deployment/trainer", put(volume("tokens"), "secret", "items", 0, "path", "trainer")),
     (tokens.tokens, CONSOLE, put(volume("token"), "secret", "items", 0, "key", "tokens")),
     (tokens.tokens, CONSOLE, put(variable("DAYVEC__TOKEN_FILE"), "name", "DAYVEC__TOKEN")),
-    (tokens.tokens, SET_B, put(variable("DAYVEC__TOKENS_FILE"), "name", "DAYVEC__TOKENS")),
-    (references.references, SET_A, put(volume("tokens"), "secret", "secretName", "tokens")),
-    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "items", 0, "key", "token")),
-    (tokens.mounts, SET_A, drop(volume("tokens"), "secret", "items")),
-    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "optional", True)),
-    (tokens.mounts, SET_A, put(volume("tokens"), "secret", "defaultMode", 0o444)),
-    (tokens.mounts, SET_A, drop(volume("tokens"), "secret", "defaultMode")),
+    (tokens.tokens, LAST, put(variable("DAYVEC__TOKENS_FILE"), "name", "DAYVEC__TOKENS")),
+    (references.references, SHARD, put(volume("tokens"), "secret", "secretName", "tokens")),
+    (tokens.mounts, SHARD, put(volume("tokens"), "secret", "items", 0, "key", "token")),
+    (tokens.mounts, SHARD, drop(volume("tokens"), "secret", "items")),
+    (tokens.mounts, SHARD, put(volume("tokens"), "secret", "optional", True)),
+    (tokens.mounts, SHARD, put(volume("tokens"), "secret", "defaultMode", 0o444)),
+    (tokens.mounts, SHARD, drop(volume("tokens"), "secret", "defaultMode")),
     (tokens.mounts, CONSOLE, drop(pod, "securityContext", "fsGroup")),
     (tokens.mounts, CONSOLE, put(mount("token"), "subPath", "token")),
     (tokens.mounts, CONSOLE, drop(mount("tokens"), "readOnly")),

@@ -92,7 +92,7 @@ def ports(rendering):
                 job = service["metadata"].get("labels", {}).get(monitor["spec"].get("jobLabel"))
                 if job not in {program(pod.containers[0]["image"]) for pod in rendering.selected(service)}:
                     yield f"ServiceMonitor {monitor['metadata']['name']}: {service['metadata']['name']} is scraped as the job {job}"
-            for pod in rendering.replicas:
+            for pod in rendering.pods:
                 if pod.stays_up and sum(matches(selector, pod.labels) for selector in scraped) != 1:
                     yield f"ServiceMonitor {monitor['metadata']['name']} does not scrape {pod.name} once"
 
@@ -120,21 +120,15 @@ def scaling(rendering):
 
 
 def budgets(rendering):
-    """Every budget lets some pod go, or a node can't be drained; and no pod has two, for then it can't be evicted at all."""
+    """Every budget lets one pod go at a time; and no pod has two budgets, for then it can't be evicted at all."""
     covered = []
     for budget in rendering.of("PodDisruptionBudget"):
-        name, spec, hit = f"PodDisruptionBudget {budget['metadata']['name']}", budget["spec"], rendering.selected(budget)
-        # Kubernetes counts maxUnavailable, and shares of either, from all pods of the workloads that it meets.
-        owned = [one for one in rendering.replicas if one.owner in [pod.owner for pod in hit]]
-        least = spec.get("minAvailable")
-        if least is None and (spec.get("maxUnavailable") in (None, 0) or len(hit) < len(owned)):
-            yield f"{name} may forbid to drain a node"
-        if least is not None and not (isinstance(least, int) and 0 < least < len(hit)):
-            yield f"{name} keeps {least} of {len(hit)}"
-        covered += [(pod.name, pod.index) for pod in hit]
-    for pod in set(covered):
-        if covered.count(pod) > 1:
-            yield f"{pod[0]} has {covered.count(pod)} budgets"
+        if budget["spec"].get("maxUnavailable") != 1:
+            yield f"PodDisruptionBudget {budget['metadata']['name']} does not let one pod go, or lets several"
+        covered += [pod.name for pod in rendering.selected(budget)]
+    for name in set(covered):
+        if covered.count(name) > 1:
+            yield f"{name} has {covered.count(name)} budgets"
 
 
 def network(rendering):

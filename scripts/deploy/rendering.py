@@ -8,31 +8,29 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
-# The label by which Kubernetes tells a pod of a StatefulSet its number.
-INDEX = "apps.kubernetes.io/pod-index"
 
 
 @dataclasses.dataclass
 class Pod:
-    """A pod template, and the object that it is in; with an index, one pod of a StatefulSet."""
+    """A pod template, and the object that it is in."""
 
     owner: dict
     template: dict
-    index: int | None = None
 
     @property
     def name(self):
         return f"{self.owner['kind']} {self.owner['metadata']['name']}"
 
     @property
-    def pod_name(self):
-        """The host name of a pod with an index."""
-        return f"{self.owner['metadata']['name']}-{self.index}"
+    def hosts(self):
+        """The names of a StatefulSet's pods in the cluster's DNS; others have none."""
+        name, spec = self.owner["metadata"]["name"], self.owner["spec"]
+        many = spec.get("replicas", 1) if self.owner["kind"] == "StatefulSet" else 0
+        return [f"{name}-{index}.{spec.get('serviceName')}" for index in range(many)]
 
     @property
     def labels(self):
-        given = self.template["metadata"].get("labels", {})
-        return given if self.index is None else given | {INDEX: str(self.index), "statefulset.kubernetes.io/pod-name": self.pod_name}
+        return self.template["metadata"].get("labels", {})
 
     @property
     def spec(self):
@@ -70,18 +68,9 @@ class Rendering:
         found = [Pod(one, one["spec"]["template"]) for kind in ("Deployment", "StatefulSet", "Job") for one in self.of(kind)]
         return found + [Pod(one, one["spec"]["jobTemplate"]["spec"]["template"]) for one in self.of("CronJob")]
 
-    @property
-    def replicas(self):
-        """The pods, those of a StatefulSet one by one: they differ by their index."""
-        found = []
-        for pod in self.pods:
-            many = pod.owner["spec"].get("replicas", 1) if pod.owner["kind"] == "StatefulSet" else 0
-            found += [dataclasses.replace(pod, index=index) for index in range(many)] or [pod]
-        return found
-
     def selected(self, one):
-        """The replicas that a Service or a budget selects."""
-        return [replica for replica in self.replicas if matches(one["spec"]["selector"], replica.labels)]
+        """The pods that a Service or a budget selects."""
+        return [pod for pod in self.pods if matches(one["spec"]["selector"], pod.labels)]
 
     def environment(self, container):
         """Name → value of a container's environment; None where the value is known only in the cluster."""
@@ -92,17 +81,6 @@ class Rendering:
                 found.update(config_map.get("data", {}))
         found.update({variable["name"]: variable.get("value") for variable in container.get("env", [])})
         return found
-
-
-def expanded(rendering, replica, container):
-    """The environment as Kubernetes gives it to one replica: labels read, $(NAME) replaced where NAME came before."""
-    found = rendering.environment(container | {"env": []})
-    for variable in container.get("env", []):
-        path = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
-        label = re.fullmatch(r"metadata\.labels\['(.+)'\]", path)
-        value = replica.labels.get(label[1], "") if label else variable.get("value") or ""
-        found[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found.get(name[1], name[0]), value)
-    return found
 
 
 def made_by_hand():

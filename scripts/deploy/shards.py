@@ -1,41 +1,44 @@
 """Checks of the lookup's shards: who serves which, who finds them, and that a shard always has a replica.
 
-Where every replica serves all users there is one shard, 0/1, and the same holds.
+A shard is a StatefulSet; its labels say which it is and of how many, and all else must agree with them. Replicas that serve
+all users are a Deployment, the shard 0/1.
 """
 
 import re
 
 import yaml
 
-from rendering import expanded, matches, program, setting
+from rendering import matches, program, setting
 
+ALL = "0/1"
 HOST = "kubernetes.io/hostname"
 
 
 def serving(rendering):
-    """(number of shards, shard) → the replicas that serve it; under None, what names no shard, and what it says."""
-    found = {}
-    for replica in rendering.replicas:
-        for container in replica.containers:
-            if program(container["image"]) == "lookup":
-                text = setting(expanded(rendering, replica, container), "lookup", "shard")
-                part = re.fullmatch(r"(\d+)/(\d+)", text)
-                if part and int(part[1]) < int(part[2]):
-                    found.setdefault((int(part[2]), int(part[1])), []).append(replica)
-                else:
-                    found.setdefault(None, []).append((replica, text))
-    return found
+    """Every pod that serves, with what it is told: `2/4`."""
+    return [
+        (pod, setting(rendering.environment(container), "lookup", "shard"))
+        for pod in rendering.pods
+        for container in pod.containers
+        if program(container["image"]) == "lookup"
+    ]
 
 
 def shards(rendering):
-    """Every shard of a number is served, by as many as any other, and there are buckets of users for so many."""
-    found = serving(rendering)
-    for replica, text in found.pop(None, []):
-        yield f"{replica.name}: `{text}` is no shard"
-    for number in {number for number, _ in found}:
-        replicas = [len(found.get((number, shard), [])) for shard in range(number)]
-        if len(set(replicas)) != 1:
-            yield f"the {number} shards have {replicas} replicas"
+    """Every shard of a number is there once, as its labels say, and there are buckets of users for so many."""
+    present = {}
+    for pod, told in serving(rendering):
+        part = re.fullmatch(r"(\d+)/(\d+)", told)
+        if not part or int(part[1]) >= int(part[2]):
+            yield f"{pod.name}: `{told}` is no shard"
+            continue
+        labelled = f"{pod.labels.get('dayvec/shard')}/{pod.labels.get('dayvec/shards')}"
+        if told not in (ALL, labelled):
+            yield f"{pod.name} serves {told}, and is labelled {labelled}"
+        present.setdefault(int(part[2]), []).append(int(part[1]))
+    for number, found_shards in present.items():
+        if sorted(found_shards) != list(range(number)):
+            yield f"of {number} shards there are {sorted(found_shards)}"
         for pod in rendering.pods:
             for container in pod.containers:
                 if program(container["image"]) == "inference":
@@ -45,65 +48,64 @@ def shards(rendering):
 
 
 def found(rendering):
-    """The replicas of every shard have a Service with the gRPC port and a budget, of their own and of them all."""
-    for (number, shard), replicas in by_shard(rendering):
-        for kind in ("Service", "PodDisruptionBudget"):
-            exact = [one for one in rendering.of(kind) if rendering.selected(one) == replicas]
-            if kind == "Service":
-                exact = [one for one in exact if "grpc" in {port["name"] for port in one["spec"]["ports"]}]
-            if not exact:
-                yield f"shard {shard}/{number} has no {kind} for {sorted({replica.name for replica in replicas})}"
-
-
-def by_shard(rendering):
-    return [(key, replicas) for key, replicas in serving(rendering).items() if key]
+    """The replicas of a shard have a budget and a Service for gRPC, of their own; clients know the Service by the number."""
+    for pod, told in serving(rendering):
+        shard, _, number = told.partition("/")
+        own = [one for one in rendering.of("Service") if rendering.selected(one) == [pod]]
+        own = [one["metadata"]["name"] for one in own if "grpc" in {port["name"] for port in one["spec"]["ports"]}]
+        names = {f"lookup-shard-{shard}", f"lookup-shard-{shard}-of-{number}"}
+        if not own or (told != ALL and not names & set(own)):
+            yield f"{pod.name} serves {told}, by the Services {own}"
+        if not any(rendering.selected(one) == [pod] for one in rendering.of("PodDisruptionBudget")):
+            yield f"{pod.name} has no PodDisruptionBudget of its own"
 
 
 def kept(rendering):
-    """No node and no rollout takes all replicas of a shard: they never share a node, and one set at a time changes."""
-    for (number, shard), replicas in by_shard(rendering):
-        sets = [replica for replica in replicas if replica.owner["kind"] == "StatefulSet"]
-        for replica in sets:
-            terms = replica.spec.get("affinity", {}).get("podAntiAffinity", {})
-            required = terms.get("requiredDuringSchedulingIgnoredDuringExecution", [])
-            away = [other for term in required for other in rendering.replicas if kept_from(term, replica, other)]
-            if replica.owner["spec"]["replicas"] > 1 and not all(other in away for other in replicas):
-                yield f"{replica.pod_name} may share a node with another replica of shard {shard}/{number}"
-            if any(other not in replicas for other in away):
-                yield f"{replica.pod_name} keeps away from other shards, which needs a node for each"
-        if len([replica for replica in sets if changes(replica)]) > 1:
-            yield f"a rollout may take all replicas of shard {shard}/{number} at once"
+    """A shard has two replicas or more, no node holds two, and a rollout takes one at a time, all in the end."""
+    for pod, told in serving(rendering):
+        if told == ALL:
+            continue  # the autoscaler keeps two, and a new one is ready before an old one leaves
+        spec = pod.owner["spec"]
+        if spec.get("replicas", 1) < 2:
+            yield f"{pod.name} has one replica"
+        terms = pod.spec.get("affinity", {}).get("podAntiAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", [])
+        away = [other for term in terms for other in rendering.pods if kept_from(term, other)]
+        if pod not in away:
+            yield f"{pod.name} may have two replicas on one node"
+        if any(other != pod for other in away):
+            yield f"{pod.name} keeps away from other shards, which needs a node for each"
+        rolling = spec.get("updateStrategy", {}).get("rollingUpdate", {})
+        if spec.get("updateStrategy", {}).get("type") == "OnDelete" or rolling.get("partition"):
+            yield f"{pod.name}: an apply does not reach every replica"
+        if spec.get("podManagementPolicy") == "Parallel" or rolling.get("maxUnavailable", 1) != 1:
+            yield f"{pod.name}: a rollout may take all replicas at once"
 
 
-def kept_from(term, replica, other):
-    alike = all(replica.labels.get(key) == other.labels.get(key) for key in term.get("matchLabelKeys", []))
-    return term["topologyKey"] == HOST and alike and matches(term["labelSelector"], other.labels)
-
-
-def changes(replica):
-    """Whether a new template reaches this pod of a StatefulSet by itself."""
-    strategy = replica.owner["spec"].get("updateStrategy", {})
-    return strategy.get("type") != "OnDelete" and replica.index >= strategy.get("rollingUpdate", {}).get("partition", 0)
+def kept_from(term, other):
+    """Whether a term of anti-affinity, of its two usual fields, keeps a pod off the node of another."""
+    plain = term.keys() == {"topologyKey", "labelSelector"}
+    return plain and term["topologyKey"] == HOST and matches(term["labelSelector"], other.labels)
 
 
 def sets(rendering):
-    """The pods of a StatefulSet have names in the cluster's DNS, come up side by side, and their spread knows their labels."""
-    for owner in rendering.of("StatefulSet"):
-        name, spec = f"StatefulSet {owner['metadata']['name']}", owner["spec"]
-        own = [replica for replica in rendering.replicas if replica.owner is owner]
-        service = rendering.find("Service", spec.get("serviceName"))
-        if not service or service["spec"].get("clusterIP") != "None" or any(one not in rendering.selected(service) for one in own):
-            yield f"{name}: {spec.get('serviceName')} is no headless Service of its pods"
-        if spec.get("podManagementPolicy") != "Parallel":
-            yield f"{name}: each pod waits for the download of the one before"
-        for spread in own[0].spec.get("topologySpreadConstraints", []):
-            for key in spread.get("matchLabelKeys", []):
-                if key not in own[0].labels:
-                    yield f"{name} spreads by {key}, a label that its pods don't have"
+    """The pods of a StatefulSet have names in the cluster's DNS, ready or not; clients are told each that is ready."""
+    for pod in rendering.pods:
+        if pod.owner["kind"] != "StatefulSet":
+            continue
+        services = [one for one in rendering.of("Service") if pod in rendering.selected(one)]
+        governing = pod.owner["spec"].get("serviceName")
+        if governing not in {one["metadata"]["name"] for one in services}:
+            yield f"{pod.name}: {governing} is no Service of its pods"
+        for service in services:
+            name = service["metadata"]["name"]
+            if service["spec"].get("clusterIP") != "None":
+                yield f"{pod.name}: Service {name} has one address for all its pods"
+            if service["spec"].get("publishNotReadyAddresses", False) != (name == governing):
+                yield f"{pod.name}: Service {name} {'hides' if name == governing else 'tells clients of'} pods that are not ready"
 
 
 def addresses(rendering):
-    """What the console is told to call is there, on that port, and may be called; and no replica or shard is left out."""
+    """What the console is told to call is there, on that port, and may be called; and no replica is left out."""
     for pod in rendering.pods:
         for container in pod.containers:
             environment = rendering.environment(container)
@@ -111,32 +113,30 @@ def addresses(rendering):
                 continue
             lookups = yaml.safe_load(setting(environment, "console", "lookups"))
             told = [one[key] for one in lookups for key in ("grpc", "metrics") if one.get(key)]
-            reached = []
             if environment.get("DAYVEC__TRAINER"):
                 told.append(environment["DAYVEC__TRAINER"])
+            hosts, reached = set(), []
             for address in told:
                 host, _, port = address.removeprefix("http://").partition(":")
                 behind = resolved(rendering, host, int(port))
                 if not behind:
                     yield f"{pod.name} is told of {address}, which is not there"
-                if not all(may_call(rendering, pod, replica, int(port)) for replica in behind):
+                if not all(may_call(rendering, pod, other, int(port)) for other in behind):
                     yield f"{pod.name} is told of {address}, and no NetworkPolicy lets it call there"
+                hosts.add(host)
                 reached += behind
-            for (number, shard), replicas in by_shard(rendering):
-                if not all(replica in reached for replica in replicas):
-                    yield f"{pod.name} is not told of every replica of shard {shard}/{number}"
+            for other, _ in serving(rendering):
+                if other not in reached or not hosts.issuperset(other.hosts):
+                    yield f"{pod.name} is not told of every replica of {other.name}"
 
 
 def resolved(rendering, host, port):
-    """The replicas behind a name: of a Service, or of one pod of a StatefulSet by its Service."""
-    pod_name, _, of_pod = host.partition(".")
-    service = rendering.find("Service", of_pod or host)
+    """The pods behind a name: of a Service, or of one pod of a StatefulSet by its Service."""
+    name, _, of_pod = host.partition(".")
+    service = rendering.find("Service", of_pod or name)
     if not service or port not in {one["port"] for one in service["spec"]["ports"]}:
         return []
-    behind = rendering.selected(service)
-    if of_pod:
-        behind = [one for one in behind if one.pod_name == pod_name and one.owner["spec"].get("serviceName") == of_pod]
-    return behind
+    return [pod for pod in rendering.selected(service) if not of_pod or host in pod.hosts]
 
 
 def may_call(rendering, caller, callee, port):
