@@ -7,6 +7,7 @@ use dayvec_runtime::authentication::Token;
 use dayvec_runtime::{Exit, OrExit as _};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 
 /// The environment's token.
 const TOKEN: &str = "DAYVEC_TOKEN";
@@ -41,6 +42,15 @@ impl TokenArgs {
             (None, _) => Ok(Token::None),
         }
     }
+}
+
+/// What a service answered instead of a reply, for people.
+pub(crate) fn said(status: &Status) -> anyhow::Error {
+    let todo = match status.code() {
+        Code::Unauthenticated => "; give --token-file FILE, or set DAYVEC_TOKEN",
+        _ => "",
+    };
+    anyhow::anyhow!("{:?}: {}{todo}", status.code(), status.message())
 }
 
 /// An address to connect to: `http://HOST:PORT`, or `HOST:PORT`.

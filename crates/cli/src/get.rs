@@ -10,7 +10,7 @@ use dayvec_proto::lookup::v1::{
 use dayvec_runtime::{Exit, OrExit as _, exit};
 use tonic::Code;
 
-use crate::address::TokenArgs;
+use crate::address::{TokenArgs, said};
 
 /// Numbers shown of an embedding, unless all are asked for.
 const SHOWN: usize = 8;
@@ -87,9 +87,7 @@ async fn ask_one(args: &Args, address: &str) -> anyhow::Result<GetUserEmbeddingR
         Ok(reply) => Ok(reply.into_inner()),
         Err(status) => {
             let exit = if status.code() == Code::Unavailable { Exit::Unavailable } else { Exit::BadConfig };
-            Err(anyhow::anyhow!("{:?}: {}", status.code(), status.message()))
-                .or_exit(exit)
-                .context("ask the lookup")
+            Err(said(&status)).or_exit(exit).context("ask the lookup")
         }
     }
 }

@@ -13,7 +13,7 @@ use dayvec_proto::trainer::v1::{
 use dayvec_runtime::{Exit, OrExit as _, exit};
 use tonic::{Code, Status};
 
-use crate::address::{Connection, TokenArgs};
+use crate::address::{Connection, TokenArgs, said};
 
 /// Ask a running trainer service.
 #[derive(Debug, clap::Args)]
@@ -144,7 +144,7 @@ fn told_status<T>(answer: Result<T, Status>) -> anyhow::Result<T> {
             Code::FailedPrecondition => Exit::BadData,
             _ => Exit::BadConfig,
         };
-        anyhow::anyhow!("{:?}: {}", status.code(), status.message()).context(exit).context("ask the trainer")
+        said(&status).context(exit).context("ask the trainer")
     })
 }
 

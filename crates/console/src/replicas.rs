@@ -59,6 +59,8 @@ pub(crate) struct Traffic {
     pub(crate) misses: f64,
     pub(crate) fallbacks: f64,
     pub(crate) too_old: f64,
+    /// Users of other shards.
+    pub(crate) elsewhere: f64,
     /// Seconds inside the service, since the replica started; `None` before the first call.
     pub(crate) mean_s: Option<f64>,
     /// Upper edge of the histogram's bucket that holds the slowest hundredth.
@@ -101,7 +103,11 @@ pub(crate) fn outage(place: &Url, status: &Status) -> Outage {
         (Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded, Some(cause)) => cause,
         _ => status.message().to_owned(),
     };
-    Outage::said(place.as_str(), format!("{said}; check that it runs and can be reached from here"))
+    let todo = match status.code() {
+        Code::Unauthenticated => "name a file with a token that it knows as `token_file`",
+        _ => "check that it runs and can be reached from here",
+    };
+    Outage::said(place.as_str(), format!("{said}; {todo}"))
 }
 
 impl Replicas {
@@ -210,6 +216,7 @@ impl Replica {
             misses: result("miss"),
             fallbacks: result("fallback"),
             too_old: result("too_old"),
+            elsewhere: result("elsewhere"),
             mean_s: (calls > 0.0).then(|| seconds / calls),
             p99_edge_s: scrape.quantile_edge(CALLS, 0.99),
             rate: before.and_then(|(at, before)| rate(before, calls, now.duration_since(at).as_secs_f64())),

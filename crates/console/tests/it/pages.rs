@@ -173,6 +173,8 @@ async fn a_user_is_asked_of_the_replica_that_serves_the_bucket_and_with_the_toke
         let page = console.get(&format!("/user?id={user}")).await.page();
         assert!(page.text.contains("found") && page.text.contains(replica), "{}", page.text);
     }
+    let page = console.get("/").await.page();
+    assert!(page.text.contains("buckets 0 to 0 of 2"), "{}", page.text);
     console.stop().await;
     replicas.into_iter().for_each(Replica::stop);
 }

@@ -7,7 +7,7 @@ use dayvec_core::Day;
 use dayvec_proto::Encoded;
 use dayvec_proto::lookup::server::embedding_lookup_server::{EmbeddingLookup, EmbeddingLookupServer};
 use dayvec_proto::lookup::v1::{
-    BatchGetUserEmbeddingsRequest, GetItemEmbeddingsRequest, GetServingStatusRequest,
+    BatchGetUserEmbeddingsRequest, BucketRange, GetItemEmbeddingsRequest, GetServingStatusRequest,
     GetServingStatusResponse, GetUserEmbeddingRequest, Snapshot,
 };
 use dayvec_snapshot::newest_announcement;
@@ -138,6 +138,10 @@ impl EmbeddingLookup for Service {
             n_users: 10,
             n_items: 3,
             announcement: 2,
+            buckets: Some(match self.elsewhere {
+                "" => BucketRange { first: 0, end: 2, of: 2 },
+                _ => BucketRange { first: 0, end: 1, of: 2 },
+            }),
             ..GetServingStatusResponse::default()
         }))
     }

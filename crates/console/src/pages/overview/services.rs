@@ -1,7 +1,7 @@
 //! The services' part of the overview: replicas and their traffic, training runs, the schedule, disks.
 
 use dayvec_core::Gate;
-use dayvec_proto::lookup::v1::GetServingStatusResponse;
+use dayvec_proto::lookup::v1::{BucketRange, GetServingStatusResponse};
 use dayvec_proto::trainer::v1::{Run, RunState};
 
 use super::bucket::AnnouncedRow;
@@ -32,6 +32,8 @@ pub(super) struct Served {
     pub(super) snapshot_id: String,
     pub(super) model_id: String,
     pub(super) users: Count,
+    /// Which buckets of users, where not all of them; else empty.
+    pub(super) buckets: String,
     pub(super) items: Count,
     pub(super) age: String,
     pub(super) announcement: u64,
@@ -73,6 +75,7 @@ impl Served {
             snapshot_id: snapshot.snapshot_id.clone(),
             model_id: snapshot.model_id.clone(),
             users: Count(status.n_users),
+            buckets: status.buckets.as_ref().map_or_else(String::new, part),
             items: Count(status.n_items),
             age: snapshot.age.as_ref().map_or_else(String::new, |age| span(age.seconds as f64)),
             announcement: status.announcement,
@@ -85,6 +88,16 @@ impl Served {
     }
 }
 
+/// The part of the users that a range of buckets is; empty for all of them.
+fn part(buckets: &BucketRange) -> String {
+    let BucketRange { first, end, of } = *buckets;
+    if (first, end) == (0, of) {
+        String::new()
+    } else {
+        format!("buckets {first} to {} of {of}", end.saturating_sub(1))
+    }
+}
+
 /// A replica's traffic.
 pub(super) struct TrafficRow {
     pub(super) name: String,
@@ -94,6 +107,7 @@ pub(super) struct TrafficRow {
     pub(super) misses: Count,
     pub(super) fallbacks: Count,
     pub(super) too_old: Count,
+    pub(super) elsewhere: Count,
     pub(super) mean: String,
     pub(super) p99: String,
     pub(super) rate: String,
@@ -113,6 +127,7 @@ impl TrafficRow {
             misses: total(|traffic| traffic.misses),
             fallbacks: total(|traffic| traffic.fallbacks),
             too_old: total(|traffic| traffic.too_old),
+            elsewhere: total(|traffic| traffic.elsewhere),
             mean: known.and_then(|traffic| traffic.mean_s).map_or_else(none, short_span),
             p99: match known.and_then(|traffic| traffic.p99_edge_s) {
                 None => none(),
