@@ -1,6 +1,7 @@
 //! Measures a model beside the baselines on the days after the cut-off, and writes its best items for others to score.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use parquet::arrow::ArrowWriter;
 use serde::Deserialize;
 use serde_json::json;
 use tch::Device;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::data::{Log, Resolved};
@@ -27,12 +29,28 @@ use crate::scorers::{baselines, model_scorer};
 use crate::service::Contest;
 use crate::store::Store;
 
+/// The measurement was told to stop; nothing of it is kept.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("told to stop")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// Measure a model and the baselines.
+///
+/// # Errors
+/// [`Interrupted`], between two scorers, once `shutdown` is cancelled.
 pub(crate) fn measure(
     config: &Config,
     model: &Model,
     items: &ItemTable,
     data: &Resolved,
+    shutdown: &CancellationToken,
 ) -> anyhow::Result<Tables> {
     let truth = truth(data)?;
     let options = EvalOptions {
@@ -42,6 +60,9 @@ pub(crate) fn measure(
     };
     let mut outcomes: Vec<Outcomes> = Vec::new();
     let mut run = |scorer: &dyn Scorer| -> anyhow::Result<()> {
+        if shutdown.is_cancelled() {
+            return Err(Interrupted.into());
+        }
         let name = scorer.name().to_owned();
         tracing::info!(scorer = name, "evaluating");
         outcomes.push(
@@ -126,7 +147,8 @@ fn trained_until(folder: &Path) -> anyhow::Result<Day> {
 /// With the exit code that says what the caller can do.
 pub fn evaluate(config: &Config, checkpoint: &str) -> anyhow::Result<Report> {
     let loaded = Loaded::load(config, checkpoint)?;
-    let tables = measure(config, &loaded.model, &loaded.items.table, &loaded.data)?;
+    let tables =
+        measure(config, &loaded.model, &loaded.items.table, &loaded.data, &CancellationToken::new())?;
     let mut report = Report::new(&loaded.model, &loaded.data, tables, loaded.folder.display().to_string());
     report.events = loaded.events;
     let folder = config.work_dir.join("evaluations");

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::card::card;
 use crate::config::Config;
 use crate::data::{Log, featured_items};
-use crate::evaluate::measure;
+use crate::evaluate::{Interrupted, measure};
 use crate::publish::{publish, published_metrics};
 use crate::report::Report;
 use crate::run_folder::{RunFolder, Saved};
@@ -82,7 +82,11 @@ pub fn train(
         Ended::Done { model, saved, figures } => (model, saved, figures),
     };
     model.rename(&spec.model_id, &tower_pair_id(&saved.model())?);
-    let tables = stages.time("evaluate", tell, || measure(config, &model, &items.table, &data))?;
+    let measured = stages.time("evaluate", tell, || measure(config, &model, &items.table, &data, shutdown));
+    let tables = match measured {
+        Err(error) if error.is::<Interrupted>() => return Ok(Outcome::Stopped(saved)),
+        measured => measured?,
+    };
     let mut report =
         Report::new(&model, &data, tables, store.place(&format!("checkpoints/{}", spec.model_id)));
     report.events = json!(events);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dayvec_runtime::{Exit, exit};
-use dayvec_trainer::{Config, Outcome, nobody, train};
+use dayvec_trainer::{Config, Outcome, Told, nobody, train};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Shop, copy_folder, folder_of};
@@ -49,6 +49,23 @@ fn a_stop_saves_and_goes_on() {
     stop.cancel();
     let Outcome::Stopped(saved) = train(&shop.config(), false, &stop, &nobody).unwrap() else { panic!() };
     assert_eq!(saved.step, 0);
+    assert!(!shop.path("bucket/checkpoints").exists(), "nothing half-done is in the bucket");
+    let straight = weights(go(&Shop::new(), false).unwrap());
+    assert!(weights(go(&shop, true).unwrap()) == straight, "the weights differ");
+}
+
+#[test]
+fn a_stop_in_the_evaluation_leaves_it_to_the_next_time() {
+    let shop = Shop::new();
+    let stop = CancellationToken::new();
+    let at_the_evaluation = |told| {
+        if told == Told::Stage("evaluate") {
+            stop.cancel();
+        }
+    };
+    let stopped = train(&shop.config(), false, &stop, &at_the_evaluation).unwrap();
+    let Outcome::Stopped(saved) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(saved.step, 20, "the training itself was over");
     assert!(!shop.path("bucket/checkpoints").exists(), "nothing half-done is in the bucket");
     let straight = weights(go(&Shop::new(), false).unwrap());
     assert!(weights(go(&shop, true).unwrap()) == straight, "the weights differ");
