@@ -59,16 +59,16 @@ pub(crate) fn measure(
         seed: config.raw.run.seed,
     };
     let mut outcomes: Vec<Outcomes> = Vec::new();
+    let go_on = || if shutdown.is_cancelled() { Err(Interrupted) } else { Ok(()) };
     let mut run = |scorer: &dyn Scorer| -> anyhow::Result<()> {
-        if shutdown.is_cancelled() {
-            return Err(Interrupted.into());
-        }
+        go_on()?;
         let name = scorer.name().to_owned();
         tracing::info!(scorer = name, "evaluating");
         outcomes.push(
             retrieve(scorer, &data.history, &truth, &options).with_context(|| format!("evaluate {name}"))?,
         );
-        Ok(())
+        // Before the next one is built, which for the larger ones takes longest.
+        Ok(go_on()?)
     };
     run(&model_scorer(model, &data.history, &truth.users)?)?;
     baselines(config, items, data, &mut run)?;
