@@ -29,7 +29,7 @@ pub fn start<Cli: Parser>(run: impl FnOnce(Cli) -> anyhow::Result<()>) -> ExitCo
 /// Which settings: the arguments that every program with settings has.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
-    /// Settings, as YAML; without it the shipped ones, config/<program>.yaml.
+    /// Settings, as YAML; without it the shipped ones, as under config/.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Check the settings, print them as they were understood, and stop.
