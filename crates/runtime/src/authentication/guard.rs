@@ -9,7 +9,7 @@ use std::{fs, io};
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -92,6 +92,7 @@ impl Guard {
         for reason in ["missing", "unknown"] {
             counter!("authentication_refused_total", "reason" => reason).absolute(0);
         }
+        usable(true);
         let Some(path) = path else { return Ok(Self(None)) };
         let unreadable = |source| TokensError::Unreadable { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(unreadable)?;
@@ -161,15 +162,24 @@ impl Listed {
         let unreadable = |source| TokensError::Unreadable { path: self.path.clone(), source };
         match text.map_err(unreadable).and_then(|text| parse(&self.path, &text)) {
             Ok(clients) => {
+                usable(true);
                 tracing::info!(tokens = clients.len(), file = %self.path.display(), "tokens of clients read again");
                 self.clients.store(Arc::new(clients));
             }
-            Err(error) => tracing::error!(
-                error = format!("{:#}", anyhow::Error::from(error)),
-                "the changed tokens can't be used; those of before hold"
-            ),
+            Err(error) => {
+                usable(false);
+                tracing::error!(
+                    error = format!("{:#}", anyhow::Error::from(error)),
+                    "the changed tokens can't be used; those of before hold until the program ends"
+                );
+            }
         }
     }
+}
+
+/// Tell whether a start would find the file as it should be.
+fn usable(is_usable: bool) {
+    gauge!("authentication_tokens_usable").set(f64::from(u8::from(is_usable)));
 }
 
 /// The token of a header; `None` when it is of another scheme or not well formed.

@@ -198,6 +198,12 @@ impl Trainer for Rpc {
         if run.has_ended() {
             return Err(Status::failed_precondition(format!("number: run {number} has ended already")));
         }
+        if run.state == record::State::Trained {
+            return Err(Status::failed_precondition(format!(
+                "number: run {number} is trained, and its model is being judged, which takes seconds; promote another \
+                 model if it should not serve"
+            )));
+        }
         let by = named(requested_by, caller.as_ref());
         let run = self.board.add(number, What::CancelAsked { by }).await.map_err(|error| status(&error))?;
         self.current.stop(number);

@@ -92,6 +92,9 @@ impl Worker {
                 None => return Ok(()),
             },
         };
+        if run.request.promote && self.board.get(number).is_some_and(|run| run.is_cancel_asked) {
+            return self.end(number, What::Cancelled);
+        }
         if run.request.promote && !self.shutdown.is_cancelled() {
             self.board.note(|live| live.stage = "promote");
             let by = format!("run {number}");

@@ -291,3 +291,21 @@ async fn who_asks_is_known_by_the_token() {
     }
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_being_judged_is_not_said_to_be_stopped() {
+    let shop = Shop::new();
+    let mut service = Service::start(&shop, shop.raw()).await;
+    service.ask(&[], true).await;
+    let mut stream = service.client.watch_run(WatchRunRequest { number: 1 }).await.unwrap().into_inner();
+    while let Some(response) = stream.message().await.unwrap() {
+        if !matches!(response.run.unwrap().state(), RunState::Queued | RunState::Running) {
+            break;
+        }
+    }
+    let request = CancelRunRequest { number: 1, requested_by: String::new() };
+    assert_eq!(code(service.client.cancel_run(request).await).0, Code::FailedPrecondition);
+    let end = service.end_of(1).await.state();
+    assert!(matches!(end, RunState::Promoted | RunState::Refused), "{end:?}");
+    service.stop().await;
+}
