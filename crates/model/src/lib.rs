@@ -16,6 +16,7 @@ extern crate self as dayvec_model; // the fixture is shared with the integration
 
 mod allocator;
 mod checkpoint;
+mod cuda;
 mod error;
 mod features;
 mod fit;
@@ -37,6 +38,7 @@ mod user_tower;
 
 pub use allocator::keep_freed_memory;
 pub use checkpoint::{load_spec, save_spec};
+pub use cuda::load_cuda;
 pub use error::ModelError;
 pub use fit::{Fit, StepStats};
 pub use model::Model;
