@@ -61,9 +61,7 @@ struct Raw {
     bucket: String,
     listen: String,
     admin_listen: String,
-    #[serde(default)]
     tokens_file: Option<PathBuf>,
-    #[serde(default)]
     token_file: Option<PathBuf>,
     lookups: Vec<RawLookup>,
     trainer: Option<String>,

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use dayvec_core::bucket_of;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
-    self, Encoding, GetServingStatusRequest, GetServingStatusResponse, GetUserEmbeddingRequest,
+    BucketRange, Encoding, GetServingStatusRequest, GetServingStatusResponse, GetUserEmbeddingRequest,
     GetUserEmbeddingResponse, ReadOptions,
 };
 use dayvec_runtime::authentication::Token;
@@ -132,37 +133,30 @@ impl Replicas {
     /// Ask for a user the first replica that serves the user's bucket.
     pub(crate) async fn user(&self, user_id: &str) -> Asked {
         let looks = self.look().await;
-        let serves = |look: &Look| look.status.as_ref().is_ok_and(|status| status.snapshot.is_some());
-        let serving = self.replicas.iter().zip(looks.iter()).filter(|(_, look)| serves(look));
-        let mut asked = None;
-        for (replica, _) in serving {
-            let answer = replica.user(user_id, self.timeout).await;
-            let is_elsewhere = answer.is_elsewhere();
-            asked = Some(answer);
-            if !is_elsewhere {
-                break;
-            }
+        if let Some(at) = looks.iter().position(|look| look.serves(user_id)) {
+            return self.replicas[at].user(user_id, self.timeout).await;
         }
-        asked.unwrap_or_else(|| {
-            Asked::Nobody(match looks.iter().find_map(|look| look.status.as_ref().err()) {
-                Some(outage) => outage.clone(),
-                None if self.replicas.is_empty() => Outage::said("lookups", "none is configured"),
-                None => Outage::said("lookups", "none of them has loaded a snapshot yet"),
-            })
+        let is_loaded = |look: &Look| look.status.as_ref().is_ok_and(|status| status.snapshot.is_some());
+        Asked::Nobody(match looks.iter().find_map(|look| look.status.as_ref().err()) {
+            Some(outage) => outage.clone(),
+            None if self.replicas.is_empty() => Outage::said("lookups", "none is configured"),
+            None if looks.iter().any(is_loaded) => {
+                Outage::said("lookups", "none of them serves the bucket of this user")
+            }
+            None => Outage::said("lookups", "none of them has loaded a snapshot yet"),
         })
     }
 }
 
-impl Asked {
-    /// Whether another replica may know better: this one does not serve the user, or does not answer.
-    fn is_elsewhere(&self) -> bool {
-        match self {
-            Self::Answer { reply, .. } => {
-                reply.user.as_ref().is_some_and(|user| user.status() == v1::Status::NotServed)
-            }
-            Self::Refused(_) => false,
-            Self::Nobody(_) => true,
-        }
+impl Look {
+    /// Whether it serves the bucket that a user of this id is in. A replica that tells no buckets serves all.
+    fn serves(&self, user_id: &str) -> bool {
+        self.status.as_ref().is_ok_and(|status| {
+            let has = |buckets: &BucketRange| {
+                buckets.of > 0 && (buckets.first..buckets.end).contains(&bucket_of(user_id, buckets.of))
+            };
+            status.snapshot.is_some() && status.buckets.as_ref().is_none_or(has)
+        })
     }
 }
 

@@ -252,6 +252,11 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
         let reason = format!("of its {} buckets of users none is in shard {shard}", manifest.n_buckets);
         return Err(IndexError::BadSnapshot(reason).into());
     }
+    let (counted, told) = (n_users(&manifest.user_parts), manifest.totals.users);
+    if counted != told {
+        let reason = format!("its parts hold {counted} users, its manifest says {told}");
+        return Err(IndexError::BadSnapshot(reason).into());
+    }
     let user_parts = manifest.user_parts[buckets.start as usize..buckets.end as usize].to_vec();
     let path = path.to_owned();
     let shape = shape(&manifest, &user_parts);
@@ -274,6 +279,10 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
     Ok(blocking(move || builder.finish(&about)).await?)
 }
 
+fn n_users(parts: &[Part]) -> u64 {
+    parts.iter().map(|part| part.rows).sum()
+}
+
 fn shape(manifest: &Manifest, user_parts: &[Part]) -> Shape {
     Shape {
         dim: manifest.dim,
@@ -281,7 +290,7 @@ fn shape(manifest: &Manifest, user_parts: &[Part]) -> Shape {
             ElementType::F32 => Element::F32,
             ElementType::F16 => Element::F16,
         },
-        n_users: user_parts.iter().map(|part| part.rows as usize).sum(),
+        n_users: n_users(user_parts) as usize,
         n_items: manifest.totals.items as usize,
     }
 }

@@ -1,7 +1,6 @@
 //! Measures a model beside the baselines on the days after the cut-off, and writes its best items for others to score.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,16 +29,9 @@ use crate::service::Contest;
 use crate::store::Store;
 
 /// The measurement was told to stop; nothing of it is kept.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("told to stop")]
 pub(crate) struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("told to stop")
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 /// Measure a model and the baselines.
 ///

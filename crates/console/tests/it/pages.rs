@@ -1,7 +1,9 @@
 //! What the pages say.
 
+use dayvec_core::bucket_of;
+
 use crate::replica::Replica;
-use crate::world::{HOSTILE, World, serve};
+use crate::world::{HOSTILE, N_BUCKETS, World, serve};
 
 /// Two announced days, one that its gate kept back, and two models.
 async fn world() -> World {
@@ -155,8 +157,8 @@ async fn a_user_is_asked_of_the_replica_that_serves_the_bucket_and_with_the_toke
     const TOKEN: &str = "0123456789abcdef";
     let world = world().await;
     let replicas = [
-        Replica::start_with("2026-03-02", &world, "7", TOKEN).await,
-        Replica::start_with("2026-03-02", &world, "8", TOKEN).await,
+        Replica::start_with("2026-03-02", &world, 0..1, TOKEN).await,
+        Replica::start_with("2026-03-02", &world, 1..2, TOKEN).await,
     ];
     let mut config = world.config();
     config.token_file = Some(world.dir.path().join("token"));
@@ -169,7 +171,8 @@ async fn a_user_is_asked_of_the_replica_that_serves_the_bucket_and_with_the_toke
     };
     config.lookups = replicas.iter().zip(["first", "second"]).map(named).collect();
     let console = serve(config).await;
-    for (user, replica) in [("7", "second"), ("8", "first")] {
+    for user in (0..10).map(|user| user.to_string()) {
+        let replica = ["first", "second"][bucket_of(&user, N_BUCKETS) as usize];
         let page = console.get(&format!("/user?id={user}")).await.page();
         assert!(page.text.contains("found") && page.text.contains(replica), "{}", page.text);
     }

@@ -1,9 +1,10 @@
 //! A lookup replica as the page meets it: it serves one snapshot, in which every user with a number for an id is.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use bytes::Bytes;
-use dayvec_core::Day;
+use dayvec_core::{Day, bucket_of};
 use dayvec_proto::Encoded;
 use dayvec_proto::lookup::server::embedding_lookup_server::{EmbeddingLookup, EmbeddingLookupServer};
 use dayvec_proto::lookup::v1::{
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::world::World;
+use crate::world::{N_BUCKETS, World};
 
 pub(crate) struct Replica {
     address: SocketAddr,
@@ -25,8 +26,8 @@ pub(crate) struct Replica {
 struct Service {
     day: Day,
     snapshot_id: String,
-    /// Users that another replica serves.
-    elsewhere: &'static str,
+    /// Buckets of users that it serves.
+    buckets: Range<u32>,
     /// The token that every call needs; empty for none.
     token: &'static str,
 }
@@ -34,20 +35,20 @@ struct Service {
 impl Replica {
     /// Serve what is announced in `world` as the snapshot of `day`.
     pub(crate) async fn start(day: &str, world: &World) -> Self {
-        Self::start_with(day, world, "", "").await
+        Self::start_with(day, world, 0..N_BUCKETS, "").await
     }
 
-    /// The same, but for the user `elsewhere`, and only to those who have the token.
+    /// The same, for the users of some buckets, and only to those who have the token.
     pub(crate) async fn start_with(
         day: &str,
         world: &World,
-        elsewhere: &'static str,
+        buckets: Range<u32>,
         token: &'static str,
     ) -> Self {
         let newest = newest_announcement(&world.bucket).await.unwrap().unwrap();
         let snapshot_id = newest.manifest.trim_start_matches("snapshots/").trim_end_matches("/manifest.json");
         let (day, snapshot_id) = (day.parse().unwrap(), snapshot_id.to_owned());
-        let service = Service { day, snapshot_id, elsewhere, token };
+        let service = Service { day, snapshot_id, buckets, token };
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -98,7 +99,7 @@ impl EmbeddingLookup for Service {
         self.check(&request)?;
         let user_id = &request.get_ref().user_id;
         let status = match user_id.parse::<u32>() {
-            Ok(_) if user_id == self.elsewhere => 5,
+            Ok(_) if !self.buckets.contains(&bucket_of(user_id, N_BUCKETS)) => 5,
             Ok(_) => 1,
             Err(_) => 2,
         };
@@ -138,10 +139,7 @@ impl EmbeddingLookup for Service {
             n_users: 10,
             n_items: 3,
             announcement: 2,
-            buckets: Some(match self.elsewhere {
-                "" => BucketRange { first: 0, end: 2, of: 2 },
-                _ => BucketRange { first: 0, end: 1, of: 2 },
-            }),
+            buckets: Some(BucketRange { first: self.buckets.start, end: self.buckets.end, of: N_BUCKETS }),
             ..GetServingStatusResponse::default()
         }))
     }

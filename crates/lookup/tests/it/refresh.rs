@@ -149,3 +149,24 @@ async fn a_damaged_announcement_changes_nothing() {
     assert_eq!(status.snapshot.unwrap().snapshot_id, first.snapshot_id);
     service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_manifest_that_miscounts_is_refused_by_shards_too() {
+    for shard in ["0/1", "1/2"] {
+        let world = World::new();
+        let first = world.publish(day(1)).await;
+        let mut config = world.config();
+        config.shard = shard.parse().unwrap();
+        let service = crate::world::serve(config).await;
+        service.until_serving(&first).await;
+        let (publisher, mut bad) = world.write(day(2), ElementType::F32).await;
+        bad.totals.users += 1;
+        std::fs::write(world.bucket_dir().join(bad.key()), serde_json::to_vec(&bad).unwrap()).unwrap();
+        publisher.announce(Reason::Publish, "test", false).await.unwrap();
+        let status = service.until(|status| !status.refresh_error.is_empty()).await;
+        let expected = format!("its parts hold {N_USERS} users, its manifest says {}", N_USERS + 1);
+        assert!(status.refresh_error.contains(&expected), "{}", status.refresh_error);
+        assert_eq!(status.snapshot.unwrap().snapshot_id, first.snapshot_id);
+        service.stop().await.unwrap();
+    }
+}
