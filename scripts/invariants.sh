@@ -38,6 +38,23 @@ nowhere() { # <what it proves> <pattern> <place that has it> <pathspec...>
   fi
 }
 
+selected() { # <cargo tree's choice of packages...>: third-party packages and the features that they get
+  cargo tree --quiet --edges normal,build,dev -f '{p} {f}' --prefix none "$@" | sed 's/ (\*)$//; s/ (proc-macro)//' | grep -v " ($PWD/" | sort -u
+}
+
+stands_alone() { # every crate, tested or benchmarked by itself, selects the workspace's features: nothing is built twice
+  local all crate other
+  all="$(selected --workspace)"
+  for crate in crates/*; do
+    other="$(comm -13 <(echo "$all") <(selected -p "dayvec-${crate#crates/}"))"
+    if [ -n "$other" ]; then
+      broken "$crate alone selects other features than the workspace; name these in crates/features/Cargo.toml:"
+      echo "$other" >&2
+    fi
+  done
+  holds "each crate alone is built with the workspace's features"
+}
+
 for torch in tch torch-sys; do absent dayvec-lookup "$torch" dayvec-trainer; done
 for polars in polars polars-core; do absent dayvec-lookup "$polars" dayvec-trainer; done
 for light in dayvec-cli dayvec-console; do
@@ -56,5 +73,7 @@ nowhere "nothing overwrites an object" 'PutMode::Overwrite|store\.put\(' crates/
 nowhere "the console writes nothing" 'put_new|put_part|\bdiscard\(|\bannounce\(|\bpromote\(' crates/inference/src crates/console/src
 nowhere "libtorch comes from scripts/libtorch.sh alone" 'torch==|pytorch\.org|libtorch-[a-z-]*\.zip' scripts/libtorch.sh \
   scripts .ci '*Dockerfile*' '*.yml' '*.toml' ':!scripts/libtorch.sh' ':!scripts/invariants.sh'
+
+stands_alone
 
 exit "$failed"
