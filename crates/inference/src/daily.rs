@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, Gate, Shard};
+use dayvec_sequences::log::digest;
 use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +145,7 @@ impl Run<'_> {
         if !request.force {
             events.check_reach(request.day)?;
         }
-        let to = state_id(plan.from.as_ref(), &events::digest_of(&events.sequences), request.day);
+        let to = state_id(plan.from.as_ref(), &digest(&events.sequences), request.day);
         let run = RunDescription {
             day: request.day,
             model_id: spec.model_id.clone(),

@@ -12,13 +12,15 @@ use dayvec_bucket::Bucket;
 use dayvec_core::Day;
 use dayvec_runtime::Exit;
 use dayvec_runtime::admin::{self, Readiness};
+use dayvec_sequences::SequencesError;
+use dayvec_sequences::log::EventLog;
 use dayvec_snapshot::{newest_announcement, read_manifest};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::config::{Config, Schedule};
 use crate::daily::{Request, run};
-use crate::events::newest_whole_day;
 use crate::meter;
 use crate::report::Report;
 use crate::store_exit::OrStoreExit as _;
@@ -123,7 +125,7 @@ impl Scheduler<'_> {
                 None => None,
             };
             let passed = match schedule.follow_log {
-                true => newest_whole_day(&self.config.events, served).await?,
+                true => newest_whole_day(&self.config.events, served).await.or_store_exit()?,
                 false => Some(last_passed(schedule, Timestamp::now())),
             };
             anyhow::Ok((passed, served))
@@ -176,6 +178,10 @@ fn days_due(passed: Day, after: Option<Day>, most: u32) -> Vec<Day> {
     let most = i32::try_from(most).unwrap_or(i32::MAX);
     let n_days = passed.days_since(after).clamp(0, most);
     (0..n_days).map(|back| passed.plus(back + 1 - n_days)).collect()
+}
+
+async fn newest_whole_day(log: &Url, known: Option<Day>) -> Result<Option<Day>, SequencesError> {
+    EventLog::at(log)?.newest_whole_day(known).await
 }
 
 /// The day that the newest firing of cron is for: the one before it.

@@ -3,6 +3,7 @@
 use dayvec_bucket::BucketError;
 use dayvec_registry::RegistryError;
 use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_sequences::SequencesError;
 use dayvec_snapshot::SnapshotError;
 
 /// Give an error of the bucket, or of a snapshot in it, its exit code.
@@ -28,6 +29,21 @@ impl<T> OrStoreExit<T> for Result<T, RegistryError> {
     fn or_store_exit(self) -> anyhow::Result<T> {
         let exit = self.as_ref().err().map(of_registry);
         self.or_exit(exit.unwrap_or(Exit::Unavailable))
+    }
+}
+
+impl<T> OrStoreExit<T> for Result<T, SequencesError> {
+    fn or_store_exit(self) -> anyhow::Result<T> {
+        let exit = self.as_ref().err().map(of_sequences);
+        self.or_exit(exit.unwrap_or(Exit::Unavailable))
+    }
+}
+
+fn of_sequences(error: &SequencesError) -> Exit {
+    match error {
+        SequencesError::Bucket(error) => of_bucket(error),
+        SequencesError::BadUrl { .. } => Exit::BadConfig,
+        _ => Exit::BadData,
     }
 }
 

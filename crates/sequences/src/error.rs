@@ -14,13 +14,27 @@ pub enum SequencesError {
         /// One sentence a fault.
         faults: Vec<String>,
     },
+    /// The URL of a log names no place on this machine.
+    #[error("{url} is not a local path: write a folder, file:///folder, or the URL of an object store")]
+    BadUrl {
+        /// The URL.
+        url: String,
+    },
+    /// Nothing is at a path.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
     /// There is no event file at all, or none of the days asked for.
-    #[error("no event files in {}{}: {found}", root.display(), wanted.as_ref().map_or(String::new(), |days| format!(" for {days}")))]
+    #[error("no event files in {place}{}: {found}", wanted.as_ref().map_or(String::new(), |days| format!(" for {days}")))]
     NoFiles {
-        /// Where they were looked for.
-        root: PathBuf,
+        /// Where they were looked for: a path or a URL.
+        place: String,
         /// The days that were asked for.
         wanted: Option<String>,
+        /// The newest day that has a folder.
+        newest_day: Option<dayvec_core::Day>,
         /// What is there, or what to do.
         found: String,
     },
@@ -33,7 +47,7 @@ pub enum SequencesError {
         files: Vec<PathBuf>,
     },
     /// A file is neither Parquet nor CSV by its name.
-    #[error("{} is neither .parquet nor .csv", path.display())]
+    #[error("{} is not a .parquet, .pq or .csv file", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -102,6 +116,9 @@ pub enum SequencesError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The bucket that a log is in failed; see the variant inside.
+    #[error(transparent)]
+    Bucket(#[from] dayvec_bucket::BucketError),
     /// A file could not be read or written.
     #[error("{action} {}", path.display())]
     Io {

@@ -1,6 +1,6 @@
 //! Events become per-user sequences.
 //!
-//! [`event_files`] finds a log's files → [`SequenceBuilder`] streams them through polars, in bounded batches,
+//! [`log::EventLog`] finds a log's files and fetches them → [`SequenceBuilder`] streams them through polars, in bounded batches,
 //! and keeps each good event as a row of plain columns → `finish` sorts, removes duplicates and truncates →
 //! [`dayvec_core::Sequences`], newest first. The daily run keeps its own [`state`] and merges a day into it.
 //!
@@ -24,8 +24,8 @@ mod batch;
 mod builder;
 mod columns;
 mod error;
-mod files;
 mod intern;
+pub mod log;
 mod parallel;
 mod positive;
 mod report;
@@ -38,5 +38,5 @@ pub use arrange::Keep;
 pub use bad_rows::BadRow;
 pub use builder::{ReadOptions, SequenceBuilder};
 pub use error::{Result, SequencesError};
-pub use files::{day_of_folder, event_files, newest_whole_day};
+pub use log::event_files;
 pub use report::ReadReport;

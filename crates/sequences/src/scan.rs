@@ -16,7 +16,7 @@ use polars::prelude::{
 
 use crate::columns::{self, TimeScale};
 use crate::error::{Result, SequencesError};
-use crate::files::Format;
+use crate::log::Format;
 
 /// A file that was opened, with nothing but its header or footer read.
 pub(crate) struct Scan<'a> {

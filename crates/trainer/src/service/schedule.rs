@@ -1,9 +1,10 @@
 //! Scheduled retraining: by the log's days, not by the clock, so a replayed log is followed as a live one is.
 
 use anyhow::Context as _;
-use dayvec_bucket::Bucket;
 use dayvec_core::Day;
-use dayvec_sequences::newest_whole_day as of_keys;
+use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_sequences::SequencesError;
+use dayvec_sequences::log::EventLog;
 use url::Url;
 
 use crate::store::told;
@@ -11,11 +12,12 @@ use crate::store::told;
 /// The newest whole day of a log of day folders; `None` where there is none yet. What lies before `known`, a day that is
 /// whole, is not listed.
 pub(crate) async fn newest_whole_day(log: &Url, known: Option<Day>) -> anyhow::Result<Option<Day>> {
-    let bucket = told(Bucket::open(log), || format!("open the log {log}"))?;
-    let known_folder = known.map(|day| format!("day={day}"));
-    let entries = bucket.list_after("", known_folder.as_deref()).await;
-    let entries = told(entries, || format!("list the log {log}")).context("look for new days")?;
-    Ok(of_keys(entries.iter().map(|entry| entry.key.as_str())).max(known))
+    let found = async { EventLog::at(log)?.newest_whole_day(known).await };
+    match found.await {
+        Err(SequencesError::Bucket(error)) => told(Err(error), || format!("list the log {log}")),
+        found => found.or_exit(Exit::BadData),
+    }
+    .context("look for new days")
 }
 
 /// Whether the log has grown enough since a run was last asked for; a first run always is.
