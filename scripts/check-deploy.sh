@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Check what lies under deploy/ for clusters and hosts: every kustomization as kubectl renders it, against the Kubernetes
-# schemas and against itself; the systemd units as systemd reads them; the crontab as cron would run it; the healer of
-# docker compose, against a Docker that is made up. Then shows that each check finds the faults that it is for. No
-# cluster is asked, no unit and no container is started.
+# schemas and against itself; the systemd units as systemd reads them; the crontab as cron would run it. Then shows that
+# each check finds the faults that it is for. No cluster is asked, no unit and no container is started.
 #
 #   scripts/check-deploy.sh                  one line a thing checked; exit 1 with every fault
 #   scripts/check-deploy.sh --write-rules    first make the PrometheusRule from deploy/prometheus/rules.yml

@@ -2,9 +2,8 @@
 
     check.py KUBECTL [--write-rules]
 
-Renders every kustomization with KUBECTL, runs every check on it, on the systemd units, the crontab and the healer of
-docker compose, and prints a line for each. Then each check must find the faults of prove.py and healer.py in what it has
-just accepted. Exit 1 when anything fails.
+Renders every kustomization with KUBECTL, runs every check on it, on the systemd units and the crontab, and prints a line
+for each. Then each check must find the faults of prove.py in what it has just accepted. Exit 1 when anything fails.
 """
 
 import pathlib
@@ -15,7 +14,6 @@ import tempfile
 
 import yaml
 
-import healer
 import hosts
 import pods
 import prove
@@ -98,11 +96,9 @@ def main(kubectl, *options):
         host = hosts.Host(work)
         faults = [f"{check.__name__}: {fault}" for check in hosts.CHECKS for fault in check(host)]
         failed += tell(f"deploy/systemd and deploy/crontab: {len(host.units)} units, {len(hosts.CHECKS)} checks", faults)
-        failed += tell(f"deploy/heal.py: {healer.N_STORIES} containers", list(healer.faults(healer.SOURCE.read_text())))
         if failed:
             sys.exit(1)  # what follows would find the same faults again
         proofs, unproven = prove.run(renderings, host, CHECKS + hosts.CHECKS)
-        proofs, unproven = proofs + len(healer.MUTATIONS), unproven + list(healer.unproven(healer.SOURCE.read_text()))
         sys.exit(1 if tell(f"every check can fail: {proofs} faults put in were found", unproven) else 0)
 
 
