@@ -2,93 +2,81 @@
 
 use std::path::{Path, PathBuf};
 
+use dayvec_core::{Fault, FaultKind};
 use url::Url;
 
-/// A bucket could not do what was asked.
+/// A bucket operation failed.
+#[expect(missing_docs, reason = "the fields are what the message says")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BucketError {
     /// The URL, or what the environment says about its store, cannot be used: fix the configuration.
-    #[error("`{url}` cannot be opened as a bucket: {reason}")]
-    BadUrl {
-        /// The URL as given.
-        url: String,
-        /// What is wrong, and what to write instead.
-        reason: String,
-    },
-    /// The text is not a key: segments between single slashes, none of them empty, `.` or `..`.
-    #[error("`{key}` is not a key: write segments between single slashes, none of them empty, `.` or `..`")]
-    BadKey {
-        /// The key as given.
-        key: String,
-    },
+    #[error("cannot open `{url}` as a bucket: {reason}")]
+    BadUrl { url: String, reason: String },
+    /// The text is not a key.
+    #[error(
+        "`{key}` is not a valid key: segments are separated by single slashes and must not be empty, `.` or `..`"
+    )]
+    BadKey { key: String },
     /// No such object.
-    #[error("there is no `{key}` in {url}")]
-    NotFound {
-        /// The bucket.
-        url: String,
-        /// The key.
-        key: String,
-    },
+    #[error("`{key}` does not exist in {url}")]
+    NotFound { url: String, key: String },
     /// An object with other bytes has the key already; it was left as it is.
-    #[error("`{key}` is in {url} already, with other bytes; nothing in a bucket is ever overwritten")]
-    AlreadyThere {
-        /// The bucket.
-        url: String,
-        /// The key.
-        key: String,
-    },
-    /// The store refuses this caller: fix credentials or permissions.
-    #[error("{url} does not let this program {action} `{key}`; {advice}")]
+    #[error(
+        "`{key}` already exists in {url} with different content; objects in a bucket are never overwritten"
+    )]
+    AlreadyThere { url: String, key: String },
+    /// A record of a log is not what was written: restore it from a copy.
+    #[error("`{key}` in {url} is damaged: {reason}; restore it from a backup")]
+    Damaged { url: String, key: String, reason: String },
+    /// The store refuses this caller: fix credentials or permissions. `action` is a bare verb.
+    #[error("permission denied: cannot {action} `{key}` in {url}; {advice}")]
     Denied {
-        /// The bucket.
         url: String,
-        /// What was asked for: `read`, `write`, `list`, `delete`.
         action: &'static str,
-        /// The key or prefix.
         key: String,
-        /// What to check.
         advice: &'static str,
-        /// What the store said.
         #[source]
         source: Box<object_store::Error>,
     },
-    /// The store does not answer or fails: check it, then run again.
+    /// The store does not answer, or fails: check it, then run again. `action` is a bare verb.
     #[error("cannot {action} `{key}` in {url}; {advice}")]
     Unreachable {
-        /// The bucket.
         url: String,
-        /// What was asked for: `read`, `write`, `list`, `delete`.
         action: &'static str,
-        /// The key or prefix.
         key: String,
-        /// What to check.
         advice: &'static str,
-        /// What the store, or the way to it, said.
         #[source]
         source: Box<object_store::Error>,
     },
-    /// The store accepts two creates of one key, so two publishers could undo each other.
+    /// The store accepts two creates of one key, so two publishers could overwrite each other.
     #[error(
-        "{url} accepts a second create-if-absent of one key (If-None-Match is ignored, as Garage does), so two \
-         publishers could overwrite each other; use a store that honours it, or set `single_publisher: true` if \
-         there is only ever one"
+        "{url} does not support create-if-absent: it accepted a second create of the same key (it ignores \
+         If-None-Match, as Garage does), so two publishers could overwrite each other; use a store that supports it, \
+         or set `single_publisher: true` if there is only ever one publisher"
     )]
-    CreateNotHonoured {
-        /// The bucket.
-        url: String,
-    },
-    /// A file on this machine, not the bucket, failed.
+    CreateNotHonoured { url: String },
+    /// A file on this machine, not the bucket, failed. `action` is a bare verb.
     #[error("cannot {action} {path}; check that the folder exists, is writable and has free space", path = path.display())]
     LocalFile {
-        /// `read` or `write`.
         action: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Fault for BucketError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::BadUrl { .. }
+            | Self::BadKey { .. }
+            | Self::Denied { .. }
+            | Self::CreateNotHonoured { .. } => FaultKind::Configuration,
+            Self::NotFound { .. } | Self::AlreadyThere { .. } | Self::Damaged { .. } => FaultKind::Data,
+            Self::Unreachable { .. } | Self::LocalFile { .. } => FaultKind::Unavailable,
+        }
+    }
 }
 
 impl BucketError {
@@ -102,7 +90,7 @@ impl BucketError {
         Self::LocalFile { action, path: path.to_owned(), source }
     }
 
-    /// Name what failed in words of the caller.
+    /// Translate an error of the store.
     pub(crate) fn of_store(url: &Url, action: &'static str, key: &str, source: object_store::Error) -> Self {
         use object_store::Error;
         let (url_text, key) = (url.to_string(), key.to_owned());
@@ -132,7 +120,7 @@ fn advice(url: &Url) -> &'static str {
             "check the URL, the network, AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         }
         "gs" => "check the URL, the network and GOOGLE_APPLICATION_CREDENTIALS",
-        "memory" => "this is a fault of the program",
+        "memory" => "this is a bug in dayvec",
         _ => "check the URL, the network, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     }
 }

@@ -22,9 +22,9 @@
 mod bucket;
 mod error;
 mod files;
+mod log;
 mod open;
-mod records;
 
 pub use bucket::{Bucket, Created, Entry, unique_name};
 pub use error::BucketError;
-pub use records::Records;
+pub use log::{Append, Log, Record};

@@ -6,6 +6,7 @@
 
 mod day;
 mod embedding;
+mod fault;
 mod gate;
 mod ids;
 mod items;
@@ -16,6 +17,7 @@ mod spec;
 
 pub use day::{Day, ParseDayError, SECONDS_PER_DAY};
 pub use embedding::EmbeddingBlock;
+pub use fault::{Fault, FaultKind};
 pub use gate::Gate;
 pub use ids::{IdColumn, IdInterner, bucket_of, id_hash};
 pub use items::ItemTable;

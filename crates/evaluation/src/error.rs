@@ -1,5 +1,7 @@
 //! What can go wrong in an evaluation, each with what, where and what to do.
 
+use dayvec_core::{Fault, FaultKind};
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
@@ -66,4 +68,18 @@ pub enum EvaluationError {
     /// libtorch refused an operation.
     #[error("a tensor operation failed; is there memory enough for one block of scores?")]
     Torch(#[from] tch::TchError),
+}
+
+impl Fault for EvaluationError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::EmptyLog | Self::NoUsers | Self::NotANumber { .. } => FaultKind::Data,
+            Self::Shape { .. }
+            | Self::UnknownUser { .. }
+            | Self::Size { .. }
+            | Self::ItemRows { .. }
+            | Self::Svd(_)
+            | Self::Torch(_) => FaultKind::Internal,
+        }
+    }
 }

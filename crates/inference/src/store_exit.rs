@@ -50,9 +50,10 @@ fn of_sequences(error: &SequencesError) -> Exit {
 fn of_bucket(error: &BucketError) -> Exit {
     match error {
         BucketError::BadUrl { .. } | BucketError::CreateNotHonoured { .. } => Exit::BadConfig,
-        BucketError::NotFound { .. } | BucketError::BadKey { .. } | BucketError::AlreadyThere { .. } => {
-            Exit::BadData
-        }
+        BucketError::NotFound { .. }
+        | BucketError::BadKey { .. }
+        | BucketError::AlreadyThere { .. }
+        | BucketError::Damaged { .. } => Exit::BadData,
         _ => Exit::Unavailable,
     }
 }

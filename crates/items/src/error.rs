@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use dayvec_core::{Fault, FaultKind};
+
 /// Errors of this crate. Rows are counted from 0 over the whole input.
 #[derive(Debug, thiserror::Error)]
 pub enum ItemsError {
@@ -171,5 +173,26 @@ impl ItemsError {
 
     pub(crate) fn tensor(what: &'static str) -> impl Fn(tch::TchError) -> Self {
         move |source| Self::Tensor { what, source }
+    }
+}
+
+impl Fault for ItemsError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Options(_) => FaultKind::Configuration,
+            Self::Open { .. }
+            | Self::Read { .. }
+            | Self::MissingColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::NoItems { .. }
+            | Self::BadId { .. }
+            | Self::DuplicateId { .. }
+            | Self::Ragged { .. }
+            | Self::NotFinite { .. }
+            | Self::Dim { .. }
+            | Self::NothingToBuildFrom => FaultKind::Data,
+            Self::Write { .. } => FaultKind::Unavailable,
+            Self::Tensor { .. } => FaultKind::Internal,
+        }
     }
 }

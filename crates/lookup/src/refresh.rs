@@ -50,7 +50,7 @@ impl RefreshError {
                 | Self::Snapshot(
                     SnapshotError::Damaged { .. }
                         | SnapshotError::UnsupportedFormat { .. }
-                        | SnapshotError::Bucket(BucketError::NotFound { .. })
+                        | SnapshotError::Bucket(BucketError::NotFound { .. } | BucketError::Damaged { .. })
                 )
         )
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use dayvec_core::{Fault, FaultKind};
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -59,4 +61,17 @@ pub enum ModelError {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl Fault for ModelError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::BadSpec(_) | Self::Diverged { .. } => FaultKind::Configuration,
+            Self::ItemsMismatch(_) | Self::NoPairs(_) | Self::Corrupt { .. } | Self::FormatVersion { .. } => {
+                FaultKind::Data
+            }
+            Self::Io { .. } => FaultKind::Unavailable,
+            Self::Torch(_) => FaultKind::Internal,
+        }
+    }
 }

@@ -1,38 +1,41 @@
 //! What can go wrong with the registry, by what the caller can do about it.
 
 use dayvec_bucket::BucketError;
+use dayvec_core::{Fault, FaultKind};
 
-/// The registry could not be read, or a model not be promoted.
+/// The registry could not be read, or a model could not be promoted.
+#[expect(missing_docs, reason = "the fields are what the message says")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// The bucket failed; see the variant inside.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// A record is not what was written: restore it from a copy.
-    #[error("`{key}` is damaged: {reason}; restore it from a copy")]
-    Damaged {
-        /// The record.
-        key: String,
-        /// How it shows.
-        reason: String,
-    },
-    /// There is no whole checkpoint of this name: take one of those that are there.
-    #[error("there is no whole checkpoint checkpoints/{model_id}/ in {bucket}; there are: [{}]", known.join(", "))]
-    NoSuchModel {
-        /// The name.
-        model_id: String,
-        /// The bucket.
-        bucket: String,
-        /// The models that are there, oldest first.
-        known: Vec<String>,
-    },
+    /// There is no complete checkpoint of the name that was asked for: choose one of `known`.
+    #[error(
+        "there is no complete checkpoint checkpoints/{model_id}/ in {bucket}; the complete ones are: [{}]",
+        known.join(", ")
+    )]
+    NoSuchModel { model_id: String, bucket: String, known: Vec<String> },
+    /// The checkpoint of the promoted model is gone: restore it, or promote one of `known`.
+    #[error(
+        "model `{model_id}` is promoted, but checkpoints/{model_id}/ in {bucket} is missing or incomplete; restore it, \
+         or promote one of the complete ones: [{}]",
+        known.join(", ")
+    )]
+    PromotedModelGone { model_id: String, bucket: String, known: Vec<String> },
     /// Another promotion took the number in the meantime: look at it, then decide again.
     #[error("another promotion was first: number {sequence} promotes `{model_id}`")]
-    LostRace {
-        /// Its number.
-        sequence: u64,
-        /// The model that it promotes.
-        model_id: String,
-    },
+    LostRace { sequence: u64, model_id: String },
+}
+
+impl Fault for RegistryError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Bucket(error) => error.kind(),
+            Self::NoSuchModel { .. } => FaultKind::Configuration,
+            Self::PromotedModelGone { .. } => FaultKind::Data,
+            Self::LostRace { .. } => FaultKind::LostRace,
+        }
+    }
 }

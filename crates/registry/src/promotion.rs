@@ -1,6 +1,6 @@
 //! The append-only log of promotions: the newest names the model that the daily run is to use.
 
-use dayvec_bucket::{Bucket, Created, Records};
+use dayvec_bucket::{Append, Bucket, Log, Record};
 use dayvec_core::Gate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,12 @@ pub struct Promotion {
     pub gates: Vec<Gate>,
 }
 
+impl Record for Promotion {
+    fn sequence(&self) -> Option<u64> {
+        Some(self.sequence)
+    }
+}
+
 /// What a promotion says, beside its place and time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPromotion {
@@ -45,14 +51,9 @@ pub struct NewPromotion {
 /// Every promotion, oldest first.
 ///
 /// # Errors
-/// [`RegistryError::Damaged`] for one that cannot be read, [`RegistryError::Bucket`].
+/// [`RegistryError::Bucket`], also for a record that is damaged.
 pub async fn promotions(bucket: &Bucket) -> Result<Vec<Promotion>, RegistryError> {
-    let log = log(bucket);
-    let mut all = Vec::new();
-    for sequence in log.numbers_after(0).await? {
-        all.push(read(&log, sequence).await?);
-    }
-    Ok(all)
+    Ok(log(bucket).read_after(0).await?)
 }
 
 /// The newest promotion; `None` before the first.
@@ -60,11 +61,7 @@ pub async fn promotions(bucket: &Bucket) -> Result<Vec<Promotion>, RegistryError
 /// # Errors
 /// As [`promotions`].
 pub async fn newest_promotion(bucket: &Bucket) -> Result<Option<Promotion>, RegistryError> {
-    let log = log(bucket);
-    match log.numbers_after(0).await?.last() {
-        Some(&sequence) => Ok(Some(read(&log, sequence).await?)),
-        None => Ok(None),
-    }
+    Ok(log(bucket).newest().await?)
 }
 
 /// The model to serve.
@@ -80,13 +77,15 @@ pub struct Serving {
 /// where there is none either.
 ///
 /// # Errors
-/// As [`promotions`]; [`RegistryError::NoSuchModel`] when the promoted model's checkpoint is gone.
+/// As [`promotions`]; [`RegistryError::PromotedModelGone`].
 pub async fn serving_model(bucket: &Bucket) -> Result<Option<Serving>, RegistryError> {
     let known = known(bucket).await?;
     match newest_promotion(bucket).await? {
-        Some(Promotion { model_id, .. }) => {
-            let model_id = must_be_known(bucket, model_id, known)?;
+        Some(Promotion { model_id, .. }) if known.contains(&model_id) => {
             Ok(Some(Serving { model_id, is_promoted: true }))
+        }
+        Some(Promotion { model_id, .. }) => {
+            Err(RegistryError::PromotedModelGone { model_id, bucket: bucket.url().to_string(), known })
         }
         None => Ok(known.into_iter().next_back().map(|model_id| Serving { model_id, is_promoted: false })),
     }
@@ -98,7 +97,10 @@ pub async fn serving_model(bucket: &Bucket) -> Result<Option<Serving>, RegistryE
 /// [`RegistryError::NoSuchModel`]; [`RegistryError::LostRace`] when another promotion took the number in the meantime;
 /// [`RegistryError::Bucket`].
 pub async fn promote(bucket: &Bucket, new: NewPromotion) -> Result<Promotion, RegistryError> {
-    let model_id = must_be_known(bucket, new.model_id, known(bucket).await?)?;
+    let (model_id, known) = (new.model_id, known(bucket).await?);
+    if !known.contains(&model_id) {
+        return Err(RegistryError::NoSuchModel { model_id, bucket: bucket.url().to_string(), known });
+    }
     let newest = newest_promotion(bucket).await?;
     let promotion = Promotion {
         sequence: newest.as_ref().map_or(0, |newest| newest.sequence) + 1,
@@ -109,30 +111,16 @@ pub async fn promote(bucket: &Bucket, new: NewPromotion) -> Result<Promotion, Re
         forced: new.forced,
         gates: new.gates,
     };
-    let mut record = serde_json::to_vec_pretty(&promotion).expect("a promotion is plain data");
-    record.push(b'\n');
-    let log = log(bucket);
-    match log.put(promotion.sequence, record.into()).await? {
-        Created::Yes => Ok(promotion),
-        Created::AlreadyThere => {
-            let Promotion { sequence, model_id, .. } = read(&log, promotion.sequence).await?;
-            Err(RegistryError::LostRace { sequence, model_id })
+    match log(bucket).append(promotion.sequence, &promotion).await? {
+        Append::Taken(winner) if winner != promotion => {
+            Err(RegistryError::LostRace { sequence: winner.sequence, model_id: winner.model_id })
         }
+        _ => Ok(promotion),
     }
 }
 
-fn log(bucket: &Bucket) -> Records {
-    Records::new(bucket, PROMOTIONS)
-}
-
-async fn read(log: &Records, sequence: u64) -> Result<Promotion, RegistryError> {
-    let damaged = |reason: String| RegistryError::Damaged { key: log.key(sequence), reason };
-    let bytes = log.get(sequence).await?;
-    let promotion: Promotion = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if promotion.sequence != sequence {
-        return Err(damaged(format!("it says that it is promotion {}", promotion.sequence)));
-    }
-    Ok(promotion)
+fn log(bucket: &Bucket) -> Log<Promotion> {
+    Log::new(bucket, PROMOTIONS)
 }
 
 async fn known(bucket: &Bucket) -> Result<Vec<String>, RegistryError> {
@@ -140,15 +128,10 @@ async fn known(bucket: &Bucket) -> Result<Vec<String>, RegistryError> {
     Ok(whole.into_iter().map(|checkpoint| checkpoint.model_id).collect())
 }
 
-fn must_be_known(bucket: &Bucket, model_id: String, known: Vec<String>) -> Result<String, RegistryError> {
-    if known.contains(&model_id) {
-        return Ok(model_id);
-    }
-    Err(RegistryError::NoSuchModel { model_id, bucket: bucket.url().to_string(), known })
-}
-
 #[cfg(test)]
 mod tests {
+    use dayvec_core::{Fault as _, FaultKind};
+
     use super::*;
 
     fn serving(model_id: &str, is_promoted: bool) -> Option<Serving> {
@@ -194,10 +177,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_damaged_record_is_told_by_its_key() {
+    async fn a_damaged_record_is_named_by_its_key() {
         let bucket = bucket_of(&["a"]).await;
-        log(&bucket).put(1, "{}".into()).await.unwrap();
+        bucket.put_new(&log(&bucket).key(1), "{}".into()).await.unwrap();
         let message = serving_model(&bucket).await.unwrap_err().to_string();
         assert!(message.contains("promotions/00000000000000000001.json"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_promoted_model_that_is_gone_is_bad_data_and_a_wrong_name_is_bad_configuration() {
+        let bucket = bucket_of(&["a", "b"]).await;
+        promote(&bucket, of("b")).await.unwrap();
+        bucket.discard(&checkpoints::key("b", checkpoints::SPEC)).await.unwrap();
+        let gone = serving_model(&bucket).await.unwrap_err();
+        assert_eq!(gone.kind(), FaultKind::Data, "{gone}");
+        assert!(gone.to_string().contains("promote one of the complete ones: [a]"), "{gone}");
+        assert_eq!(promote(&bucket, of("c")).await.unwrap_err().kind(), FaultKind::Configuration);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use dayvec_core::{Fault, FaultKind};
+
 /// Result of this crate.
 pub type Result<T, E = SequencesError> = ::core::result::Result<T, E>;
 
@@ -141,4 +143,24 @@ pub enum SequencesError {
         #[source]
         source: polars::error::PolarsError,
     },
+}
+
+impl Fault for SequencesError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Schema { .. } | Self::BadUrl { .. } => FaultKind::Configuration,
+            Self::Bucket(error) => error.kind(),
+            Self::Missing { .. }
+            | Self::NoFiles { .. }
+            | Self::EmptyLog { .. }
+            | Self::UnknownFormat { .. }
+            | Self::MissingColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::TooManySurfaces { .. }
+            | Self::TooManyBadRows { .. }
+            | Self::State { .. }
+            | Self::Polars { .. } => FaultKind::Data,
+            Self::Io { .. } => FaultKind::Unavailable,
+        }
+    }
 }

@@ -1,14 +1,11 @@
 //! The append-only log of announcements: the newest one names the snapshot that readers serve.
 
-use dayvec_bucket::{Bucket, Created, Records};
-use futures::{StreamExt as _, TryStreamExt as _};
+use dayvec_bucket::{Append, Bucket, Log, Record};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::ANNOUNCEMENTS;
 use crate::{SnapshotError, reader};
-
-const READS_AT_ONCE: usize = 16;
 
 /// Why a snapshot was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +40,12 @@ pub struct Announcement {
     pub forced: bool,
 }
 
+impl Record for Announcement {
+    fn sequence(&self) -> Option<u64> {
+        Some(self.sequence)
+    }
+}
+
 mod rfc3339 {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
@@ -69,11 +72,9 @@ pub async fn announcements(bucket: &Bucket) -> Result<Vec<Announcement>, Snapsho
 /// The announcements after a sequence number, oldest first: what a reader that polls asks for.
 ///
 /// # Errors
-/// [`SnapshotError::Damaged`] for one that cannot be read, [`SnapshotError::Bucket`].
+/// [`SnapshotError::Bucket`], also for a record that is damaged.
 pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<Announcement>, SnapshotError> {
-    let sequences = log(bucket).numbers_after(sequence).await?;
-    let reads = sequences.into_iter().map(|sequence| read(bucket, sequence));
-    futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await
+    Ok(log(bucket).read_after(sequence).await?)
 }
 
 /// The newest announcement, which names the snapshot to serve; `None` before the first.
@@ -81,24 +82,11 @@ pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<A
 /// # Errors
 /// As [`announcements_after`].
 pub async fn newest_announcement(bucket: &Bucket) -> Result<Option<Announcement>, SnapshotError> {
-    match log(bucket).numbers_after(0).await?.last() {
-        Some(&sequence) => Ok(Some(read(bucket, sequence).await?)),
-        None => Ok(None),
-    }
+    Ok(log(bucket).newest().await?)
 }
 
-fn log(bucket: &Bucket) -> Records {
-    Records::new(bucket, ANNOUNCEMENTS)
-}
-
-async fn read(bucket: &Bucket, sequence: u64) -> Result<Announcement, SnapshotError> {
-    let key = log(bucket).key(sequence);
-    let announcement: Announcement = reader::read_json(bucket, &key).await?;
-    if announcement.sequence != sequence {
-        let reason = format!("it says that it is announcement {}", announcement.sequence);
-        return Err(SnapshotError::damaged(&key, reason));
-    }
-    Ok(announcement)
+fn log(bucket: &Bucket) -> Log<Announcement> {
+    Log::new(bucket, ANNOUNCEMENTS)
 }
 
 /// Make a written snapshot current: the commit point. Gates are not looked at here.
@@ -124,14 +112,11 @@ pub async fn announce(
         by: by.to_owned(),
         forced,
     };
-    let bytes = reader::to_json(&announcement);
-    match log(bucket).put(announcement.sequence, bytes).await? {
-        Created::Yes => Ok(announcement),
-        // Announcing is not repeated by us, but a lost answer may have been repeated below us.
-        Created::AlreadyThere => match read(bucket, announcement.sequence).await? {
-            winner if winner == announcement => Ok(announcement),
-            winner => Err(SnapshotError::LostRace { sequence: winner.sequence, manifest: winner.manifest }),
-        },
+    match log(bucket).append(announcement.sequence, &announcement).await? {
+        Append::Taken(winner) if winner != announcement => {
+            Err(SnapshotError::LostRace { sequence: winner.sequence, manifest: winner.manifest })
+        }
+        _ => Ok(announcement),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can go wrong with a snapshot, by what the caller can do about it.
 
 use dayvec_bucket::BucketError;
+use dayvec_core::{Fault, FaultKind};
 
 /// A snapshot could not be written or read.
+#[expect(missing_docs, reason = "the fields are what the message says")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -12,83 +14,58 @@ pub enum SnapshotError {
     /// An object is not what was written: keep serving the last good snapshot, restore the object from a copy, or
     /// delete the run's folder and run the day again.
     #[error(
-        "`{key}` is damaged: {reason}; the snapshot it belongs to must not be served: restore the object, or roll \
-         back to another snapshot and run the day again"
+        "`{key}` is damaged: {reason}; do not serve the snapshot it belongs to: restore the object from a backup, or \
+         roll back to another snapshot and run the day again"
     )]
-    Damaged {
-        /// The object.
-        key: String,
-        /// How it shows.
-        reason: String,
-    },
+    Damaged { key: String, reason: String },
     /// The snapshot was written by a build with another layout.
     #[error(
         "`{key}` has snapshot format {found}, this build reads format {supported}; use the build that wrote it"
     )]
-    UnsupportedFormat {
-        /// The manifest.
-        key: String,
-        /// Its format version.
-        found: u64,
-        /// [`crate::SNAPSHOT_FORMAT_VERSION`].
-        supported: u32,
-    },
+    UnsupportedFormat { key: String, found: u64, supported: u32 },
     /// The rows handed in cannot be a part: a fault of the program that made them.
-    #[error("these rows cannot be {part}: {reason}")]
-    BadRows {
-        /// Which part.
-        part: String,
-        /// What is wrong with them.
-        reason: String,
-    },
-    /// Two attempts at the same run wrote different bytes, so the run is not a function of its inputs.
+    #[error("cannot write {part}: {reason}")]
+    BadRows { part: String, reason: String },
+    /// Two attempts at the same run wrote different bytes, so the run is not a function of its inputs. `there` and
+    /// `ours` are digests.
     #[error(
-        "two attempts disagree on `{key}`: {there} is there, this one made {ours}; the run is not deterministic, \
-         or its inputs changed under the same run id; nothing was overwritten"
+        "two attempts at the same run disagree on `{key}`: the stored one has digest {there}, this one {ours}; the run \
+         is not deterministic, or its inputs changed under the same run id; nothing was overwritten"
     )]
-    NonDeterministic {
-        /// The record that both wanted to create.
-        key: String,
-        /// Digest of what is there.
-        there: String,
-        /// Digest of what this attempt made.
-        ours: String,
-    },
+    NonDeterministic { key: String, there: String, ours: String },
     /// Not every part is done, so there is nothing to publish yet: finish the other shards, then run again.
-    #[error("snapshot {snapshot_id} is incomplete: {missing}")]
-    Incomplete {
-        /// The snapshot.
-        snapshot_id: String,
-        /// What is missing.
-        missing: String,
-    },
+    #[error("snapshot {snapshot_id} is incomplete: {missing}; finish the other shards, then run again")]
+    Incomplete { snapshot_id: String, missing: String },
     /// A gate failed; the manifest is written, and readers do not see it.
-    #[error("snapshot {snapshot_id} is written but not announced; gates failed: {failures}")]
-    GatesFailed {
-        /// The snapshot.
-        snapshot_id: String,
-        /// Each failed gate with its number and limit.
-        failures: String,
-    },
+    #[error("snapshot {snapshot_id} is written but not announced, because gates failed: {failures}")]
+    GatesFailed { snapshot_id: String, failures: String },
     /// Another publisher announced at the same moment: look at what it announced, then decide.
     #[error(
-        "lost the race for announcement {sequence}: `{manifest}` was announced instead; look at it, then run again"
+        "another publisher was first: announcement {sequence} names `{manifest}`; look at it, then run again if needed"
     )]
-    LostRace {
-        /// The sequence number that both wanted.
-        sequence: u64,
-        /// What the winner announced.
-        manifest: String,
-    },
+    LostRace { sequence: u64, manifest: String },
     /// Rows could not be laid out as Parquet.
-    #[error("cannot lay out {part} as Parquet")]
+    #[error("cannot encode {part} as Parquet")]
     Encode {
-        /// Which part.
         part: String,
-        /// Why.
         #[source]
         source: parquet::errors::ParquetError,
     },
+}
+
+impl Fault for SnapshotError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Bucket(error) => error.kind(),
+            Self::Damaged { .. }
+            | Self::UnsupportedFormat { .. }
+            | Self::NonDeterministic { .. }
+            | Self::GatesFailed { .. } => FaultKind::Data,
+            Self::LostRace { .. } => FaultKind::LostRace,
+            Self::Incomplete { .. } => FaultKind::Unavailable,
+            Self::BadRows { .. } | Self::Encode { .. } => FaultKind::Internal,
+        }
+    }
 }
 
 impl SnapshotError {

@@ -75,7 +75,7 @@ impl Store {
 /// An error of the bucket with what was being done, and the exit code that says what the caller can do.
 pub(crate) fn told<T>(result: Result<T, BucketError>, doing: impl FnOnce() -> String) -> anyhow::Result<T> {
     let exit = match &result {
-        Err(BucketError::NotFound { .. }) => Exit::BadData,
+        Err(BucketError::NotFound { .. } | BucketError::Damaged { .. }) => Exit::BadData,
         Err(BucketError::AlreadyThere { .. }) => Exit::LostRace,
         Err(
             BucketError::BadUrl { .. }

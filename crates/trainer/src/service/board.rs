@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, anyhow};
-use dayvec_bucket::{Bucket, Created, Records};
+use dayvec_bucket::{Append, Bucket, BucketError, Log};
 use dayvec_core::Day;
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::Exit;
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::record::{Event, Request, Run, State, What};
@@ -32,7 +30,7 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct Board {
     bucket: Bucket,
-    requests: Records,
+    requests: Log<Request>,
     runs: Mutex<BTreeMap<u64, Run>>,
     live: Mutex<Live>,
     /// Held while a record is written, so that each takes the number after the last.
@@ -43,13 +41,12 @@ pub(crate) struct Board {
 impl Board {
     /// Read every run of a bucket.
     pub(crate) async fn open(bucket: &Bucket) -> anyhow::Result<Self> {
-        let requests = Records::new(bucket, REQUESTS);
+        let requests = Log::new(bucket, REQUESTS);
         let mut runs = BTreeMap::new();
-        for number in numbers(&requests).await? {
-            let mut run = Run::new(number, read::<Request>(&requests, number).await?);
-            let events = events_of(bucket, number);
-            for event in numbers(&events).await? {
-                run.add(read::<Event>(&events, event).await?);
+        for number in listed(requests.numbers_after(0).await)? {
+            let mut run = Run::new(number, listed(requests.read(number).await)?);
+            for event in listed(events_of(bucket, number).read_after(0).await)? {
+                run.add(event);
             }
             runs.insert(number, run);
         }
@@ -95,9 +92,7 @@ impl Board {
     pub(crate) async fn request(&self, request: Request) -> anyhow::Result<Run> {
         let _one_at_a_time = self.writing.lock().await;
         let number = self.runs().last_key_value().map_or(0, |(&number, _)| number) + 1;
-        if write(&self.requests, number, &request).await? == Created::AlreadyThere {
-            return Err(another_service(&self.requests.key(number)));
-        }
+        written(&self.requests.key(number), self.requests.append(number, &request).await)?;
         let run = Run::new(number, request);
         self.runs().insert(number, run.clone());
         self.changed.send_replace(());
@@ -110,9 +105,7 @@ impl Board {
         let n_events = self.get(number).map_or(0, |run| run.n_events);
         let event = Event { at: now(), what };
         let events = events_of(&self.bucket, number);
-        if write(&events, n_events + 1, &event).await? == Created::AlreadyThere {
-            return Err(another_service(&events.key(n_events + 1)));
-        }
+        written(&events.key(n_events + 1), events.append(n_events + 1, &event).await)?;
         let run = {
             let mut runs = self.runs();
             let run = runs.get_mut(&number).with_context(|| format!("there is no run {number}"))?;
@@ -144,29 +137,23 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
-fn events_of(bucket: &Bucket, number: u64) -> Records {
-    Records::new(bucket, format!("training/runs/{number:020}"))
+fn events_of(bucket: &Bucket, number: u64) -> Log<Event> {
+    Log::new(bucket, format!("training/runs/{number:020}"))
 }
 
-fn another_service(key: &str) -> anyhow::Error {
-    let error = anyhow!("{key} was written by somebody else: only one trainer service may use a bucket");
-    error.context(Exit::LostRace)
+fn listed<T>(result: Result<T, BucketError>) -> anyhow::Result<T> {
+    told(result, || "read the runs of the bucket".to_owned())
 }
 
-async fn numbers(log: &Records) -> anyhow::Result<Vec<u64>> {
-    told(log.numbers_after(0).await, || "list the runs of the bucket".to_owned())
-}
-
-async fn read<T: DeserializeOwned>(log: &Records, number: u64) -> anyhow::Result<T> {
-    let key = log.key(number);
-    let bytes = told(log.get(number).await, || format!("read {key}"))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("read {key}")).or_exit(Exit::BadData)
-}
-
-async fn write<T: Serialize>(log: &Records, number: u64, record: &T) -> anyhow::Result<Created> {
-    let mut bytes = serde_json::to_vec_pretty(record)?;
-    bytes.push(b'\n');
-    told(log.put(number, bytes.into()).await, || format!("write {}", log.key(number)))
+/// A number that is taken means that another service writes to this bucket.
+fn written<T>(key: &str, result: Result<Append<T>, BucketError>) -> anyhow::Result<()> {
+    match told(result, || format!("write {key}"))? {
+        Append::Done => Ok(()),
+        Append::Taken(_) => {
+            let error = anyhow!("another service wrote {key}: only one trainer service may use a bucket");
+            Err(error.context(Exit::LostRace))
+        }
+    }
 }
 
 #[cfg(test)]

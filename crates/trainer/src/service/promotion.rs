@@ -1,6 +1,7 @@
 //! Promotion: a model serves only if it is no worse than the one that serves, on the same users and days.
 
 use anyhow::Context as _;
+use dayvec_bucket::BucketError;
 use dayvec_core::{Day, Gate};
 use dayvec_registry::{NewPromotion, Promotion, RegistryError};
 use dayvec_runtime::{Exit, OrExit as _};
@@ -103,7 +104,9 @@ fn registry<T>(result: Result<T, RegistryError>) -> anyhow::Result<T> {
     let exit = match &result {
         Err(RegistryError::NoSuchModel { .. }) => Exit::BadConfig,
         Err(RegistryError::LostRace { .. }) => Exit::LostRace,
-        Err(RegistryError::Damaged { .. }) => Exit::BadData,
+        Err(RegistryError::Bucket(BucketError::Damaged { .. }) | RegistryError::PromotedModelGone { .. }) => {
+            Exit::BadData
+        }
         _ => Exit::Unavailable,
     };
     result.or_exit(exit).context("promote a model")

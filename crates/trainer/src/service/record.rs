@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dayvec_bucket::Record;
 use dayvec_core::{Day, Gate};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) log_day: Option<Day>,
 }
 
+impl Record for Request {}
+
 /// What happened to a run, and when; `training/runs/<20 digits>/<20 digits>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Event {
@@ -29,6 +32,8 @@ pub(crate) struct Event {
     #[serde(flatten)]
     pub(crate) what: What,
 }
+
+impl Record for Event {}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
