@@ -1,5 +1,7 @@
 //! Ids of users and items: text, kept in one arena per column.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -67,11 +69,27 @@ impl<S: AsRef<str>> FromIterator<S> for IdColumn {
     }
 }
 
-/// An [`IdColumn`] without repeats that also finds the row of an id.
+/// An [`IdColumn`] without repeats that also finds the row of an id. Cheap to clone: clones share their ids until one
+/// of them gets a new one.
 #[derive(Debug, Clone, Default)]
 pub struct IdInterner {
+    shared: Arc<Interned>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Interned {
     ids: IdColumn,
     rows: HashTable<u32>,
+}
+
+impl Interned {
+    fn find(&self, hash: u64, id: &str) -> Option<u32> {
+        self.rows.find(hash, |&row| self.ids.get(row as usize) == id).copied()
+    }
+
+    fn insert(&mut self, hash: u64, row: u32) {
+        self.rows.insert_unique(hash, row, |&row| id_hash(self.ids.get(row as usize)));
+    }
 }
 
 impl IdInterner {
@@ -80,48 +98,52 @@ impl IdInterner {
     /// # Panics
     /// Beyond 2^32 - 1 distinct ids.
     pub fn intern(&mut self, id: &str) -> u32 {
-        let ids = &mut self.ids;
         let hash = id_hash(id);
-        if let Some(row) = self.rows.find(hash, |&row| ids.get(row as usize) == id) {
-            return *row;
+        if let Some(row) = self.shared.find(hash, id) {
+            return row;
         }
-        let row = u32::try_from(ids.len()).expect("fewer than 2^32 distinct ids");
-        ids.push(id);
-        self.rows.insert_unique(hash, row, |&row| id_hash(ids.get(row as usize)));
+        let own = Arc::make_mut(&mut self.shared);
+        let row = u32::try_from(own.ids.len()).expect("fewer than 2^32 distinct ids");
+        own.ids.push(id);
+        own.insert(hash, row);
         row
     }
 
     /// Row of `id`, if it is there.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<u32> {
-        self.rows.find(id_hash(id), |&row| self.ids.get(row as usize) == id).copied()
+        self.shared.find(id_hash(id), id)
     }
 
     /// The ids in row order.
     #[must_use]
-    pub const fn ids(&self) -> &IdColumn {
-        &self.ids
+    pub fn ids(&self) -> &IdColumn {
+        &self.shared.ids
     }
 
     /// The ids in row order, without the means to find them.
     #[must_use]
     pub fn into_ids(self) -> IdColumn {
-        self.ids
+        Arc::unwrap_or_clone(self.shared).ids
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shares_ids_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
 impl From<IdColumn> for IdInterner {
     /// Repeated ids keep their first row.
     fn from(ids: IdColumn) -> Self {
-        let mut rows = HashTable::with_capacity(ids.len());
-        for row in 0..ids.len() {
-            let id = ids.get(row);
-            let hash = id_hash(id);
-            if rows.find(hash, |&other: &u32| ids.get(other as usize) == id).is_none() {
-                rows.insert_unique(hash, row as u32, |&other| id_hash(ids.get(other as usize)));
+        let mut interned = Interned { rows: HashTable::with_capacity(ids.len()), ids };
+        for row in 0..interned.ids.len() {
+            let hash = id_hash(interned.ids.get(row));
+            if interned.find(hash, interned.ids.get(row)).is_none() {
+                interned.insert(hash, row as u32);
             }
         }
-        Self { ids, rows }
+        Self { shared: Arc::new(interned) }
     }
 }
 
@@ -139,6 +161,17 @@ mod tests {
         assert_eq!(interner.ids().iter().collect::<Vec<_>>(), ["b", "a", ""]);
         let again = IdInterner::from(interner.into_ids());
         assert_eq!(again.find(""), Some(2));
+    }
+
+    #[test]
+    fn clones_share_their_ids_until_one_gets_a_new_one() {
+        let first = IdInterner::from(["a", "b"].into_iter().collect::<IdColumn>());
+        let mut second = first.clone();
+        assert_eq!(second.intern("b"), 1);
+        assert!(first.shares_ids_of(&second), "nothing new, nothing copied");
+        assert_eq!(second.intern("c"), 2);
+        assert!(!first.shares_ids_of(&second));
+        assert_eq!((first.find("c"), second.find("c")), (None, Some(2)));
     }
 
     #[test]

@@ -231,4 +231,15 @@ mod tests {
         assert_eq!(early.offsets, [0, 1, 1]);
         assert_eq!(early.actions.event_key, [2]);
     }
+
+    #[test]
+    fn the_item_dictionary_is_shared_and_not_copied() {
+        let log = two_users();
+        let mut table = IdInterner::default();
+        table.intern("z");
+        let (resolved, _) = log.resolve(&table, &[]);
+        assert!(resolved.items.shares_ids_of(&table));
+        assert!(log.select(&[1]).items.shares_ids_of(&log.items));
+        assert!(log.within(0, 15).items.shares_ids_of(&log.items));
+    }
 }

@@ -84,7 +84,7 @@ impl FastInterner {
         }
     }
 
-    pub(crate) const fn ids(&self) -> &IdColumn {
+    pub(crate) fn ids(&self) -> &IdColumn {
         self.ids.ids()
     }
 
