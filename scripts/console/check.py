@@ -128,8 +128,8 @@ def check_pipeline(tab, bucket, status, runs, models):
     expect("runs that are not announced", sorted(shown), sorted(whole - announced))
     for model_id, metrics in models.items():
         row = f"[data-model='{model_id}']"
-        expect(f"{row} recall", float(field(tab, row, "recall") or "nan"), metrics["recall_at_10"]["model"])
-        expect(f"{row} popularity", float(field(tab, row, "popularity") or "nan"), metrics["recall_at_10"]["popularity"])
+        expect(f"{row} recall", float(field(tab, row, "recall") or "nan"), metrics["recall_by_scorer"]["seen_allowed"]["model"])
+        expect(f"{row} popularity", float(field(tab, row, "popularity") or "nan"), metrics["recall_by_scorer"]["seen_allowed"]["popularity"])
     expect("training runs", len(tab.query_selector_all("[data-run]")), len(runs))
     for run in runs:
         # A run may have moved on since; its number has not, nor has the end of one that has ended.
@@ -152,7 +152,7 @@ def check_user(tab, reply):
 
 def check_model(tab, metrics):
     tables = metrics["evaluation"]["all_users"]["rows"] + (metrics["evaluation"]["held_out"] or {"rows": []})["rows"]
-    measured = [row["seen_allowed"]["recall_at_10"]["micro"]["value"] for row in tables]
+    measured = [row["seen_allowed"]["recall"]["micro"]["value"] for row in tables]
     shown = [float(cell.get_attribute("data-value")) for cell in tab.query_selector_all("[data-scorer] [data-field=recall]")]
     expect("model: recall by scorer", shown, measured)
     expect("model: steps", field(tab, "main", "steps"), metrics["training"]["steps"])

@@ -25,8 +25,8 @@ def summary(run, more_stages):
         "data": json.loads((run / "data.json").read_text()),
         "model": measured["model_id"],
         "cut_off": measured["cut_off"],
-        "recall_at_10": measured["recall_at_10"],
-        "recall_at_10_unseen": measured["recall_at_10_unseen"],
+        "test_days": measured["test_days"],
+        "recall_by_scorer": measured["recall_by_scorer"],
         "days": [{key: report[key] for key in ("day", "users", "encoded", "carried", "seconds")} for report in reports],
         "stages": stages | more_stages,
         "training_stages": measured["stages"],
@@ -38,11 +38,12 @@ def tell(found):
     """The summary for people."""
     data = found["data"]
     counts = ", ".join(f"{data[key]:,} {key}" for key in ("events", "users", "items") if key in data)
-    print(f"\n{data['note']}\n{counts}, {data['first_day']} to {data['last_day']}; tested on the 14 days from {found['cut_off']}")
-    print(f"\n{'Recall@10, micro, all users':<42}{'all items':>10}{'unseen':>10}")
-    for name, recall in sorted(found["recall_at_10"].items(), key=lambda row: -row[1]):
+    print(f"\n{data['note']}\n{counts}, {data['first_day']} to {data['last_day']}; tested on the {found['test_days']} days from {found['cut_off']}")
+    recalls = found["recall_by_scorer"]
+    print(f"\n{'Recall@' + str(recalls['k']) + ', micro, all users':<42}{'all items':>10}{'unseen':>10}")
+    for name, recall in sorted(recalls["seen_allowed"].items(), key=lambda row: -row[1]):
         mark = "→ " if name == "model" else "  "
-        print(f"{mark}{name:<40}{recall:>10.4f}{found['recall_at_10_unseen'][name]:>10.4f}")
+        print(f"{mark}{name:<40}{recall:>10.4f}{recalls['seen_filtered'][name]:>10.4f}")
     print(f"\n{'day':<12}{'users':>10}{'encoded':>10}{'carried':>10}{'seconds':>10}")
     for day in found["days"]:
         print(f"{day['day']:<12}{day['users']:>10,}{day['encoded']:>10,}{day['carried']:>10,}{day['seconds']:>10.1f}")

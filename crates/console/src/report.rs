@@ -15,10 +15,16 @@ pub(crate) struct Report {
     pub(crate) test_days: i32,
     pub(crate) users: u64,
     pub(crate) actions: u64,
-    /// By scorer, `model` and `popularity` among them; null where it is no number.
-    pub(crate) recall_at_10: BTreeMap<String, Option<f64>>,
+    pub(crate) recall_by_scorer: RecallByScorer,
     pub(crate) evaluation: Evaluation,
     pub(crate) training: Option<Training>,
+}
+
+/// Recall@10 by scorer, `model` and `popularity` among them; null where it is no number.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RecallByScorer {
+    pub(crate) seen_allowed: BTreeMap<String, Option<f64>>,
 }
 
 /// Scorers side by side, over two sets of users.
@@ -52,9 +58,23 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Retrieval {
-    pub(crate) recall_at_10: Recall,
-    pub(crate) interest_entropy_at_50: Option<f64>,
-    pub(crate) p90_coverage_at_10: Option<f64>,
+    pub(crate) recall: Recall,
+    pub(crate) interest_entropy: Option<InterestEntropy>,
+    pub(crate) coverage: Coverage,
+}
+
+/// Interest Entropy@50.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct InterestEntropy {
+    pub(crate) nats: Option<f64>,
+}
+
+/// P90 Coverage@10.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Coverage {
+    pub(crate) p90: Option<f64>,
 }
 
 /// Recall over pairs and over users.
@@ -93,6 +113,6 @@ pub(crate) struct Training {
 impl Report {
     /// Recall@10 of a scorer.
     pub(crate) fn recall(&self, scorer: &str) -> Option<f64> {
-        self.recall_at_10.get(scorer).copied().flatten()
+        self.recall_by_scorer.seen_allowed.get(scorer).copied().flatten()
     }
 }

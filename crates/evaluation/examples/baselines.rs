@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use dayvec_core::{EventSchema, PositiveRule, Sequences};
-use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Table, Truth, Window, baselines, retrieve};
+use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Truth, Window, baselines, retrieve};
 use dayvec_items::{BuildOptions, TextColumns, build_items, read_item_text};
+use dayvec_report::Table;
 use dayvec_sequences::split::is_held_out;
 use dayvec_sequences::{Keep, ReadOptions, SequenceBuilder, event_files};
 

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::Interval;
+use dayvec_report::Interval;
 
 /// Sums over some users; an estimate is one ratio of sums.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,7 +2,7 @@
 //!
 //! A log is split by [`Window`] into a history and the days after it → [`Truth`] says who is asked and what was
 //! right → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
-//! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`Table`].
+//! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
 //! [`top`] gives the same lists as rows, so that anyone can score them elsewhere.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
@@ -27,15 +27,12 @@ mod bootstrap;
 mod error;
 mod metrics;
 mod rank;
-mod report;
 mod retrieve;
 mod scorer;
 mod truth;
 mod window;
 
 pub use error::EvaluationError;
-pub use metrics::{Interval, Metrics, Recall, Retrieval};
-pub use report::Table;
 pub use retrieve::{EvalOptions, Interests, Outcomes, TopRows, evaluate, retrieve, top};
 pub use scorer::{Embeddings, Scorer};
 pub use truth::Truth;

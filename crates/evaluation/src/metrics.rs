@@ -1,9 +1,10 @@
 //! What is reported, from what each user got.
 
-use serde::{Deserialize, Serialize};
+use dayvec_report::{Coverage, InterestEntropy, Recall, Retrieval, ScorerMetrics};
 
 use crate::Outcomes;
 use crate::bootstrap::{Sums, intervals};
+use crate::retrieve::{ENTROPY_K, RECALL_K};
 
 /// Share of the retrievals that P90 Coverage accounts for.
 const COVERED_SHARE: f64 = 0.9;
@@ -23,71 +24,16 @@ pub(crate) struct UserOutcome {
     pub(crate) entropy: Option<f64>,
 }
 
-/// An estimate with its bootstrap 95 % confidence interval over users.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The estimate.
-    pub value: f64,
-    /// 2.5 % percentile.
-    pub low: f64,
-    /// 97.5 % percentile.
-    pub high: f64,
-}
-
-/// Recall@10; a relevant item is hit when fewer than 10 items of the catalogue score strictly higher.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Recall {
-    /// Mean over distinct (user, item) pairs.
-    pub micro: Interval,
-    /// Mean over users of the mean over their items.
-    #[serde(rename = "macro")]
-    pub macro_: Interval,
-    /// Micro, counting only what is in a list of 10 with ties broken by item row; below `micro` where ties make hits.
-    pub micro_listed: f64,
-}
-
-/// One scorer under one setting (seen items allowed, or filtered).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Retrieval {
-    /// Recall@10.
-    pub recall_at_10: Recall,
-    /// Interest Entropy@50 in nats, where items have interest labels.
-    pub interest_entropy_at_50: Option<f64>,
-    /// P90 Coverage@10, a share of the catalogue.
-    pub p90_coverage_at_10: f64,
-    /// Users with a relevant item: those that recall is over.
-    pub n_users: usize,
-    /// Distinct (user, relevant item) pairs.
-    pub n_pairs: usize,
-}
-
-/// One scorer's row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Name of the scorer.
-    pub scorer: String,
-    /// Users evaluated: positives on both sides of the cut-off.
-    pub n_users: usize,
-    /// Items of the catalogue.
-    pub n_items: usize,
-    /// Distinct (user, relevant item) pairs left out because the item is not of the catalogue.
-    pub n_pairs_outside: usize,
-    /// Items that the user already acted upon may be retrieved and may be relevant: the main figures.
-    pub seen_allowed: Retrieval,
-    /// Items that the user already acted upon are neither candidates nor relevant.
-    pub seen_filtered: Retrieval,
-}
-
 impl Outcomes {
     /// Metrics over the users for whose row in the history `keep` holds.
     #[must_use]
-    pub fn metrics(&self, keep: &dyn Fn(usize) -> bool) -> Metrics {
+    pub fn metrics(&self, keep: &dyn Fn(usize) -> bool) -> ScorerMetrics {
         let kept: Vec<usize> = (0..self.users.len()).filter(|&at| keep(self.users[at])).collect();
         let of = |outcomes: &[UserOutcome]| {
             let outcomes: Vec<&UserOutcome> = kept.iter().map(|&at| &outcomes[at]).collect();
             self.retrieval(&outcomes)
         };
-        Metrics {
+        ScorerMetrics {
             scorer: self.scorer.clone(),
             n_users: kept.len(),
             n_items: self.n_eligible,
@@ -108,14 +54,13 @@ impl Outcomes {
         let n_pairs: usize = asked.iter().map(|user| user.n_pairs as usize).sum();
         let listed: u64 = asked.iter().map(|user| u64::from(user.listed)).sum();
         let entropies: Vec<f64> = outcomes.iter().filter_map(|user| user.entropy).collect();
+        let micro_listed = listed as f64 / (n_pairs.max(1)) as f64;
+        let nats = || entropies.iter().sum::<f64>() / entropies.len() as f64;
+        let lists = outcomes.iter().map(|user| user.first.as_slice());
         Retrieval {
-            recall_at_10: Recall { micro, macro_, micro_listed: listed as f64 / (n_pairs.max(1)) as f64 },
-            interest_entropy_at_50: (!entropies.is_empty())
-                .then(|| entropies.iter().sum::<f64>() / entropies.len() as f64),
-            p90_coverage_at_10: p90_coverage(
-                outcomes.iter().map(|user| user.first.as_slice()),
-                self.n_eligible,
-            ),
+            recall: Recall { k: RECALL_K, micro, macro_, micro_listed },
+            interest_entropy: (!entropies.is_empty()).then(|| InterestEntropy { k: ENTROPY_K, nats: nats() }),
+            coverage: Coverage { k: RECALL_K, p90: p90_coverage(lists, self.n_eligible) },
             n_users: asked.len(),
             n_pairs,
         }

@@ -1,16 +1,17 @@
 //! Scores become lists and hits, block by block.
 
 use dayvec_core::{ItemTable, Sequences};
+use dayvec_report::ScorerMetrics;
 use tch::{Kind, Tensor};
 
 use crate::metrics::UserOutcome;
 use crate::rank::{Ranked, best};
-use crate::{EvaluationError, Metrics, Scorer, Truth};
+use crate::{EvaluationError, Scorer, Truth};
 
 /// Length of the lists of Interest Entropy@50.
-const N_ENTROPY: usize = 50;
+pub(crate) const ENTROPY_K: usize = 50;
 /// Length of the lists of Recall@10 and P90 Coverage@10.
-pub(crate) const N_LIST: usize = 10;
+pub(crate) const RECALL_K: usize = 10;
 /// Scores held at once, about: 64 MiB.
 const BLOCK_SCORES: usize = 1 << 24;
 /// Most users of a block.
@@ -115,7 +116,7 @@ pub fn evaluate(
     history: &Sequences,
     truth: &Truth,
     options: &EvalOptions,
-) -> Result<Metrics, EvaluationError> {
+) -> Result<ScorerMetrics, EvaluationError> {
     Ok(retrieve(scorer, history, truth, options)?.metrics(&|_| true))
 }
 
@@ -230,14 +231,14 @@ fn block_outcomes(
     relevant: &[Vec<u32>],
     interests: Option<&Interests>,
 ) -> Result<Vec<UserOutcome>, EvaluationError> {
-    let lists = lists(scores, N_ENTROPY, scorer, users)?;
+    let lists = lists(scores, ENTROPY_K, scorer, users)?;
     let pair_scores = Vec::<f32>::try_from(scores.f_index(&places(relevant, scores)?)?)?;
     let mut pair_scores = pair_scores.iter();
     let outcome = |(list, items): (&Vec<Ranked>, &Vec<u32>)| {
         // Fewer than 10 items score strictly higher than p exactly when p scores at least as high as the tenth.
-        let tenth = list.get(N_LIST - 1).map_or(f32::MIN, |ranked| ranked.score);
+        let tenth = list.get(RECALL_K - 1).map_or(f32::MIN, |ranked| ranked.score);
         let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| score >= tenth).count();
-        let first: Vec<u32> = list.iter().take(N_LIST).map(|ranked| ranked.item).collect();
+        let first: Vec<u32> = list.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
         UserOutcome {
             n_pairs: items.len() as u32,
             hits: hits as u32,

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 use dayvec_core::ModelSpec;
-use dayvec_evaluation::{Interval, Table};
-
-use crate::report::Report;
+use dayvec_report::{Interval, Report, ScorerMetrics, Table};
 
 /// The card as Markdown.
 pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> String {
@@ -48,12 +46,12 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
          {} days from then on, candidates are all items met before.",
         report.cut_off, report.test_days
     ));
-    line(
-        "Recall@10 is over distinct (user, item) pairs, with a bootstrap 95 % interval over users."
-            .to_owned(),
-    );
+    line(format!(
+        "Recall@{} is over distinct (user, item) pairs, with a bootstrap 95 % interval over users.",
+        report.recall_by_scorer.k
+    ));
     line("`unseen` leaves out what the user had acted on before.".to_owned());
-    for table in std::iter::once(&report.evaluation.all_users).chain(&report.evaluation.held_out) {
+    for table in report.evaluation.tables() {
         line(format!("\n### {}\n\n{}", table.title, markdown(table)));
     }
     line(format!("## Spec\n\n```yaml\n{}```\n", dayvec_runtime::config::to_yaml(spec)));
@@ -62,31 +60,37 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
 }
 
 fn markdown(table: &Table) -> String {
-    let interval =
-        |interval: &Interval| format!("{:.4} [{:.4}, {:.4}]", interval.value, interval.low, interval.high);
-    let mut text = String::from(
-        "| scorer | recall@10 | macro | unseen recall@10 | entropy@50 | P90 coverage@10 |\n|---|---|---|---|---|---|\n",
+    let Some(first) = table.rows.first() else { return String::new() };
+    let (recall, coverage) = (&first.seen_allowed.recall, &first.seen_allowed.coverage);
+    let entropy_k = first.seen_allowed.interest_entropy.map_or_else(String::new, |it| format!("@{}", it.k));
+    let mut text = format!(
+        "| scorer | recall@{k} | macro | unseen recall@{k} | entropy{entropy_k} | P90 coverage@{} |\n\
+         |---|---|---|---|---|---|\n",
+        coverage.k,
+        k = recall.k,
     );
     for row in &table.rows {
-        let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
-        let entropy =
-            allowed.interest_entropy_at_50.map_or_else(|| "–".to_owned(), |nats| format!("{nats:.3}"));
-        let _a_string_takes_all = writeln!(
-            text,
-            "| {} | {} | {:.4} | {} | {entropy} | {:.4} |",
-            row.scorer,
-            interval(&allowed.recall_at_10.micro),
-            allowed.recall_at_10.macro_.value,
-            interval(&filtered.recall_at_10.micro),
-            allowed.p90_coverage_at_10
-        );
+        text.push_str(&markdown_row(row));
     }
-    if let Some(row) = table.rows.first() {
-        let _a_string_takes_all = writeln!(
-            text,
-            "\n{} users, {} pairs, a catalogue of {} items; {} pairs outside it are left out.",
-            row.n_users, row.seen_allowed.n_pairs, row.n_items, row.n_pairs_outside
-        );
-    }
+    let _a_string_takes_all = writeln!(
+        text,
+        "\n{} users, {} pairs, a catalogue of {} items; {} pairs outside it are left out.",
+        first.n_users, first.seen_allowed.n_pairs, first.n_items, first.n_pairs_outside
+    );
     text
+}
+
+fn markdown_row(row: &ScorerMetrics) -> String {
+    let interval =
+        |interval: &Interval| format!("{:.4} [{:.4}, {:.4}]", interval.value, interval.low, interval.high);
+    let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
+    let entropy = allowed.interest_entropy.map_or_else(|| "–".to_owned(), |it| format!("{:.3}", it.nats));
+    format!(
+        "| {} | {} | {:.4} | {} | {entropy} | {:.4} |\n",
+        row.scorer,
+        interval(&allowed.recall.micro),
+        allowed.recall.macro_.value,
+        interval(&filtered.recall.micro),
+        allowed.coverage.p90
+    )
 }

@@ -9,8 +9,9 @@ use anyhow::{Context, anyhow};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use dayvec_core::{Day, IdColumn, ItemTable};
 use dayvec_evaluation::baselines::Popularity;
-use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Scorer, Table, Truth, retrieve, top};
+use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Scorer, Truth, retrieve, top};
 use dayvec_model::{Model, load_spec};
+use dayvec_report::{Evaluation, Report, Table};
 use dayvec_runtime::{Exit, OrExit};
 use dayvec_sequences::split::is_held_out;
 use parquet::arrow::ArrowWriter;
@@ -23,7 +24,7 @@ use crate::config::Config;
 use crate::data::{Log, Resolved};
 use crate::items::FeaturedItems;
 use crate::publish::fetch;
-use crate::report::{Report, Tables};
+use crate::report::report;
 use crate::scorers::{baselines, model_scorer};
 use crate::service::Contest;
 use crate::store::Store;
@@ -43,7 +44,7 @@ pub(crate) fn measure(
     items: &ItemTable,
     data: &Resolved,
     shutdown: &CancellationToken,
-) -> anyhow::Result<Tables> {
+) -> anyhow::Result<Evaluation> {
     let truth = truth(data)?;
     let options = EvalOptions {
         interests: Interests::of(items),
@@ -71,7 +72,7 @@ pub(crate) fn measure(
         rows: outcomes.iter().map(|outcome| outcome.metrics(keep)).collect(),
     };
     let held_out = truth.users.iter().any(|&user| is_held_out(user));
-    Ok(Tables {
+    Ok(Evaluation {
         all_users: table("All users", &|_| true),
         held_out: held_out.then(|| table("Held-out users", &is_held_out)),
     })
@@ -141,7 +142,7 @@ pub fn evaluate(config: &Config, checkpoint: &str) -> anyhow::Result<Report> {
     let loaded = Loaded::load(config, checkpoint)?;
     let tables =
         measure(config, &loaded.model, &loaded.items.table, &loaded.data, &CancellationToken::new())?;
-    let mut report = Report::new(&loaded.model, &loaded.data, tables, loaded.folder.display().to_string());
+    let mut report = report(&loaded.model, &loaded.data, tables, loaded.folder.display().to_string());
     report.events = loaded.events;
     let folder = config.work_dir.join("evaluations");
     let path = folder.join(format!("{}-{}.json", report.model_id, report.cut_off));
@@ -224,7 +225,7 @@ pub(crate) fn contend(config: &Config, candidate: &str, serving: Option<&str>) -
 }
 
 fn recall(outcomes: &Outcomes, keep: &dyn Fn(usize) -> bool) -> f64 {
-    outcomes.metrics(keep).seen_allowed.recall_at_10.micro.value
+    outcomes.metrics(keep).seen_allowed.recall.micro.value
 }
 
 /// What a model and popularity retrieved for the test users.

@@ -35,12 +35,9 @@ pub use config::{
     ModelSizes, Negatives, Optimizer, Promotion, RawConfig, Run, SHIPPED, Service, Split,
 };
 pub use evaluate::{evaluate, write_top};
-pub use report::{Report, Tables};
 pub use run::run;
 pub use run_folder::{RunFolder, Saved, State};
 pub use service::serve;
-pub use stages::Stages;
 pub use tensorboard::{Event, EventWriter, Scalar, Summary, read_events};
 pub use told::{Standing, Told, Watcher, nobody};
 pub use train::{Outcome, train};
-pub use training::Figures;

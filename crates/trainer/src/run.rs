@@ -24,7 +24,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let (_runtime, shutdown) = signals()?;
             match crate::train(&config, resume, &shutdown, &nobody)? {
                 Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
-                    exit::print(&format!("{}\n{}\n", report.table(), report.checkpoint))?;
+                    exit::print(&format!("{}\n{}\n", report.evaluation, report.checkpoint))?;
                 }
                 Outcome::Stopped(saved) => {
                     exit::print(&format!("stopped at step {}: {}\n", saved.step, saved.path.display()))?;
@@ -48,7 +48,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     let rows = crate::write_top(&config, &checkpoint, k as usize, &out)?;
                     exit::print(&format!("{rows} rows: {}\n", out.display()))?;
                 }
-                None => exit::print(&format!("{}\n", crate::evaluate(&config, &checkpoint)?.table()))?,
+                None => exit::print(&format!("{}\n", crate::evaluate(&config, &checkpoint)?.evaluation))?,
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use dayvec_core::ModelSpec;
 use dayvec_model::{Model, save_spec};
+use dayvec_report::{Report, StageSeconds};
 use dayvec_runtime::{Exit, OrExit};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -15,9 +16,9 @@ use crate::config::Config;
 use crate::data::{Log, featured_items};
 use crate::evaluate::{Interrupted, measure};
 use crate::publish::{publish, published_metrics};
-use crate::report::Report;
+use crate::report::report;
 use crate::run_folder::{RunFolder, Saved};
-use crate::stages::Stages;
+use crate::stages::time;
 use crate::store::Store;
 use crate::told::{Told, Watcher};
 use crate::training::{Ended, Training};
@@ -46,11 +47,11 @@ pub fn train(
     shutdown: &CancellationToken,
     tell: Watcher<'_>,
 ) -> anyhow::Result<Outcome> {
-    let mut stages = Stages::default();
+    let mut stages = StageSeconds::default();
     let store = Store::open(&config.bucket, config.raw.single_publisher)?;
     store.probe()?;
-    let log = stages.time("read_events", tell, || Log::read(config, config.schema()))?;
-    let items = stages.time("items", tell, || featured_items(config, &store, &log))?;
+    let log = time(&mut stages, "read_events", tell, || Log::read(config, config.schema()))?;
+    let items = time(&mut stages, "items", tell, || featured_items(config, &store, &log))?;
     let mut resolved_config = config.raw.clone();
     resolved_config.split.cut_off = Some(log.window.cut_off);
     let config_yaml = dayvec_runtime::config::to_yaml(&resolved_config);
@@ -76,19 +77,19 @@ pub fn train(
         config_yaml: &config_yaml,
         tell,
     };
-    let ended = stages.time("train", tell, || training.run(data.training(), resume, shutdown))?;
+    let ended = time(&mut stages, "train", tell, || training.run(data.training(), resume, shutdown))?;
     let (mut model, saved, figures) = match ended {
         Ended::Stopped(saved) => return Ok(Outcome::Stopped(saved)),
         Ended::Done { model, saved, figures } => (model, saved, figures),
     };
     model.rename(&spec.model_id, &tower_pair_id(&saved.model())?);
-    let measured = stages.time("evaluate", tell, || measure(config, &model, &items.table, &data, shutdown));
+    let measured =
+        time(&mut stages, "evaluate", tell, || measure(config, &model, &items.table, &data, shutdown));
     let tables = match measured {
         Err(error) if error.is::<Interrupted>() => return Ok(Outcome::Stopped(saved)),
         measured => measured?,
     };
-    let mut report =
-        Report::new(&model, &data, tables, store.place(&format!("checkpoints/{}", spec.model_id)));
+    let mut report = report(&model, &data, tables, store.place(&format!("checkpoints/{}", spec.model_id)));
     report.events = json!(events);
     report.training = Some(figures);
     report.stages = stages;

@@ -10,8 +10,8 @@ use dayvec_model::{
     Fit, Model, ModelError, NegativeConfig, OptimizerConfig, Sampler, SamplerConfig, StepStats, load_spec,
     save_spec,
 };
+use dayvec_report::TrainingSummary;
 use dayvec_runtime::{Exit, OrExit};
-use serde::{Deserialize, Serialize};
 use tch::Device;
 use tokio_util::sync::CancellationToken;
 
@@ -41,31 +41,9 @@ const CURVE_POINTS: u64 = 200;
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// All steps are done.
-    Done { model: Box<Model>, saved: Saved, figures: Figures },
+    Done { model: Box<Model>, saved: Saved, figures: TrainingSummary },
     /// It was told to stop, and saved.
     Stopped(Saved),
-}
-
-/// Figures of a training, for reports.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Steps of the whole training.
-    pub steps: u64,
-    /// Seconds of the whole training, pauses left out.
-    pub seconds: f64,
-    /// Running mean of the loss at the end; absent when no step was left to do.
-    pub loss: Option<f64>,
-    /// Real actions read per second, in the part since the last start.
-    pub tokens_per_s: f64,
-    /// Users to draw from.
-    pub users: usize,
-    /// Their actions.
-    pub actions: usize,
-    /// Numbers in the model.
-    pub parameters: usize,
-    /// Running mean of the loss after some of the steps, over the whole training: (step, loss).
-    #[serde(default)]
-    pub curve: Vec<(u64, f64)>,
 }
 
 impl Training<'_> {
@@ -115,7 +93,7 @@ impl Training<'_> {
         }
         let model = Box::new(fit.into_model());
         let parameters = model.n_parameters();
-        let figures = Figures {
+        let figures = TrainingSummary {
             steps: total,
             seconds: state.elapsed_s,
             loss,

@@ -164,18 +164,22 @@ impl TablePart {
 impl ScorerRow {
     fn new(row: &Row) -> Self {
         let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
-        let (micro, unseen) = (&allowed.recall_at_10.micro, &filtered.recall_at_10.micro);
+        let (micro, unseen) = (&allowed.recall.micro, &filtered.recall.micro);
         Self {
             scorer: row.scorer.clone(),
             is_model: row.scorer == "model",
             exact: micro.value.map_or_else(String::new, |value| value.to_string()),
             recall: recall(micro.value),
             interval: interval(micro),
-            macro_: recall(allowed.recall_at_10.macro_.value),
+            macro_: recall(allowed.recall.macro_.value),
             unseen: recall(unseen.value),
             unseen_interval: interval(unseen),
-            entropy: allowed.interest_entropy_at_50.map_or_else(|| "–".to_owned(), figure),
-            coverage: recall(allowed.p90_coverage_at_10),
+            entropy: allowed
+                .interest_entropy
+                .as_ref()
+                .and_then(|entropy| entropy.nats)
+                .map_or_else(|| "–".to_owned(), figure),
+            coverage: recall(allowed.coverage.p90),
         }
     }
 }

@@ -135,10 +135,10 @@ impl World {
     pub(crate) async fn train(&self, model_id: &str, recall: f64) {
         let metrics = serde_json::json!({
             "model_id": model_id, "tower_pair_id": "pair-1", "cut_off": "2026-03-01", "test_days": 14,
-            "recall_at_10": {"model": recall, "popularity": 0.02},
+            "recall_by_scorer": {"k": 10, "seen_allowed": {"model": recall, "popularity": 0.02}},
             "evaluation": {"all_users": {"title": "All users", "rows": [{
                 "scorer": "model", "n_users": 10, "n_items": 3,
-                "seen_allowed": {"recall_at_10": {"micro": {"value": recall, "low": null, "high": 0.1}}},
+                "seen_allowed": {"recall": {"micro": {"value": recall, "low": null, "high": 0.1}}},
             }]}},
             "training": {"steps": 30, "seconds": 2.5, "loss": 3.5, "curve": [[10, 4.0], [20, null], [30, 3.5]]},
         });

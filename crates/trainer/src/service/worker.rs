@@ -134,7 +134,7 @@ impl Worker {
         match outcome {
             Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
                 let model_id = report.model_id.clone();
-                let recall_at_10 = report.recall_at_10;
+                let recall_at_10 = report.recall_by_scorer.seen_allowed;
                 self.end(number, What::Trained { model_id: model_id.clone(), recall_at_10 })?;
                 Ok(Some(model_id))
             }

@@ -7,7 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use dayvec_core::MODEL_FORMAT_VERSION;
 use dayvec_model::load_spec;
-use dayvec_trainer::{Config, Outcome, Report, evaluate, nobody, read_events, train, write_top};
+use dayvec_report::Report;
+use dayvec_trainer::{Config, Outcome, evaluate, nobody, read_events, train, write_top};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +29,8 @@ fn a_log_becomes_a_measured_checkpoint() {
     let config = Config::try_from(raw).unwrap();
     let report = trained(&config);
     assert_eq!(report.cut_off.to_string(), CUT_OFF);
-    let model = report.recall_at_10["model"];
-    assert!(model > 2.0 * report.recall_at_10["popularity"], "{:?}", report.recall_at_10);
+    let recall = &report.recall_by_scorer.seen_allowed;
+    assert!(recall["model"] > 2.0 * recall["popularity"], "{recall:?}");
     assert!(report.evaluation.held_out.is_some());
 
     let folder = folder_of(&report.checkpoint);
@@ -46,8 +47,8 @@ fn a_log_becomes_a_measured_checkpoint() {
     let saved: Report = serde_json::from_slice(&fs::read(folder.join("metrics.json")).unwrap()).unwrap();
     // To 12 digits, since the JSON reader may be off by a unit in the last place.
     assert_eq!((&saved.tower_pair_id, &saved.events), (&report.tower_pair_id, &report.events));
-    for (scorer, recall) in &report.recall_at_10 {
-        assert!((saved.recall_at_10[scorer] - recall).abs() < 1e-12, "{scorer}");
+    for (scorer, recall) in recall {
+        assert!((saved.recall_by_scorer.seen_allowed[scorer] - recall).abs() < 1e-12, "{scorer}");
     }
     let card = fs::read_to_string(folder.join("card.md")).unwrap();
     for part in [CUT_OFF, "Held-out users", "| EASE |", "n_layers: 1", "window_days: 28"] {
@@ -60,7 +61,12 @@ fn a_log_becomes_a_measured_checkpoint() {
 
     // The checkpoint alone gives the same figures, and the lists they come from.
     let measured = evaluate(&shop.config(), &report.model_id).unwrap();
-    assert!(measured.evaluation == report.evaluation, "{} is not\n{}", measured.table(), report.table());
+    assert!(
+        measured.evaluation == report.evaluation,
+        "{} is not\n{}",
+        measured.evaluation,
+        report.evaluation
+    );
     let out = shop.path("top.parquet");
     let rows = write_top(&shop.config(), &folder.display().to_string(), 5, &out).unwrap();
     check_top(&out, rows);
