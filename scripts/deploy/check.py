@@ -1,79 +1,105 @@
-"""Check the files under deploy/, then check the checks.
+"""Check the files under deploy/ and docker-compose.yml.
 
     check.py KUBECTL [--write-rules]
 
-Renders every kustomization with KUBECTL, runs every check on it, on the systemd units and the crontab, and prints a line
-for each. Then each check must find the faults of prove.py in what it has just accepted. Exit 1 when anything fails.
+Renders every kustomization with KUBECTL, validates the objects with Kubernetes' schemas (kubernetes-validate) and the
+renderings and the Dockerfile with checkov (deploy/checkov.yaml), and then runs the checks of agree.py and manifests.py,
+which no tool has. Prints a line for each step; exit 1 with every fault.
 """
 
+import functools
+import json
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
 
+import kubernetes_validate
 import yaml
 
-import hosts
-import pods
-import prove
-import references
+import agree
+import manifests
+import planted
 import rules
-import schemas
-import shards
-import tokens
-from rendering import ROOT, Rendering
+from agree import ROOT
 
-KUBERNETES = ROOT / "deploy" / "kubernetes"
-CHECKS = schemas.CHECKS + references.CHECKS + pods.CHECKS + shards.CHECKS + tokens.CHECKS
+KUBERNETES = ROOT / "deploy/kubernetes"
+# The oldest version that has everything used here as stable, and the newest that kubernetes-validate knows.
+VERSIONS = ("1.31", "1.37")
+CUSTOM = {"ServiceMonitor", "PrometheusRule"}  # the Prometheus operator's, which has no schema here
+COMPOSE = ("docker-compose.yml", "deploy/docker-compose.gpu.yml", "deploy/docker-compose.tokens.yml")
 
 
-def render(kubectl, folder, name=None):
-    """A kustomization as kubectl renders it; a warning is a fault as well."""
-    name = name or str(folder.relative_to(ROOT))
-    ran = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False, text=True)
+def render(kubectl, folder):
+    ran = subprocess.run([kubectl, "kustomize", folder], capture_output=True, check=False, text=True)
     if ran.returncode or ran.stderr:
-        sys.exit(f"FAULT   {name} does not render: {ran.stderr.strip()}")
-    return Rendering(name, list(yaml.safe_load_all(ran.stdout)))
+        sys.exit(f"FAULT   {folder} does not render: {ran.stderr.strip()}")
+    return list(yaml.safe_load_all(ran.stdout))
 
 
-def tell(where, faults):
-    """Print what was found; returns how many faults that is."""
-    for fault in faults:
-        print(f"FAULT   {where}: {fault}", file=sys.stderr)
-    if not faults:
-        print(f"holds   {where}")
-    return len(faults)
-
-
-def unused_components():
-    """A component that no overlay names is rendered by nobody, so nobody checks it."""
-    named = "".join(path.read_text() for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
-    for folder in sorted((KUBERNETES / "components").iterdir()):
-        if f"- ../../components/{folder.name}\n" not in named:
-            yield f"no overlay uses {folder.relative_to(ROOT)}"
-
-
-def of_two_numbers(kubectl, work):
-    """The overlay `sharded` while the number of shards changes: those that shards.sh makes, beside the four."""
+def with_eight_shards(kubectl, work):
+    """The overlay `sharded` while the number of shards changes: the output of shards.sh 8 beside the four."""
     kubernetes = pathlib.Path(work) / "kubernetes"
     shutil.copytree(KUBERNETES, kubernetes)
-    component = kubernetes / "components" / "sharded-lookup"
-    ran = subprocess.run([component / "shards.sh", "8"], capture_output=True, check=True, text=True)
+    component = kubernetes / "components/sharded-lookup"
+    subprocess.run([component / "shards.sh", "8"], check=True, stdout=subprocess.DEVNULL)
     kustomization = component / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("  - shards\n", "  - shards\n  - shards-8\n"))
-    rendering = render(kubectl, kubernetes / "overlays" / "sharded", "overlays/sharded, with 8 shards beside 4")
-    environment = rendering.find("Deployment", "console")["spec"]["template"]["spec"]["containers"][0]["env"]
-    lookups = next(variable for variable in environment if variable["name"] == "DAYVEC__LOOKUPS")
-    lookups["value"] = yaml.safe_dump(yaml.safe_load(lookups["value"]) + yaml.safe_load(ran.stdout))
-    return rendering
+    return render(kubectl, kubernetes / "overlays/sharded")
 
 
-def beside_whole(sharded, whole):
-    """A cluster on its way from whole replicas to shards: what is no longer in an overlay, an apply leaves there."""
-    applied = {(one["kind"], one["metadata"]["name"]) for one in sharded.objects}
-    left = [one for one in whole.objects if (one["kind"], one["metadata"]["name"]) not in applied]
-    return Rendering("overlays/sharded, with what it leaves of production", sharded.objects + left)
+def schema_faults(objects):
+    """What Kubernetes' own schemas, strict, do not accept."""
+    for one in (one for one in objects if one["kind"] not in CUSTOM):
+        fault = schema_fault(json.dumps(one, sort_keys=True))
+        if fault:
+            yield f"{agree.name_of(one)}: {fault}"
+
+
+@functools.cache  # overlays share most objects
+def schema_fault(one):
+    for version in VERSIONS:
+        try:
+            kubernetes_validate.validate(json.loads(one), version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            return f"Kubernetes {version}: {error.json_path}: {error.message[:200]}"
+    return None
+
+
+def tool(name, *arguments):
+    """The output of a tool of this Python environment, when it finds a fault."""
+    command = [pathlib.Path(sys.executable).parent / name, *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, check=False, text=True)
+    return [f"{name}:\n{ran.stdout[-8000:]}{ran.stderr[-2000:]}"] if ran.returncode else []
+
+
+def checkov(renderings, work):
+    folder = pathlib.Path(work) / "rendered"
+    folder.mkdir()
+    for name, objects in renderings.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(objects))
+    shutil.copy(ROOT / "deploy/Dockerfile", folder)
+    return tool("checkov", "--config-file", ROOT / "deploy/checkov.yaml", "--directory", folder)
+
+
+def of_objects(objects):
+    """What schemas and cross-checks find in the objects of one rendering."""
+    yield from schema_faults(objects)
+    yield from (f"{check.__name__}: {fault}" for check in manifests.CHECKS for fault in check(objects))
+    yield from agree.of_places(agree.manifest_places(objects))
+    if any(one["kind"] == "PrometheusRule" for one in objects):
+        yield from rules.differences(objects)
+
+
+def report(step, faults):
+    """Print a step and its faults; returns their number."""
+    faults = list(faults)
+    for fault in faults:
+        print(f"FAULT   {step}: {fault}", file=sys.stderr)
+    if not faults:
+        print(f"holds   {step}")
+    return len(faults)
 
 
 def main(kubectl, *options):
@@ -81,25 +107,23 @@ def main(kubectl, *options):
         rules.write()
     folders = [KUBERNETES / "base", *sorted(path.parent for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))]
     renderings = {folder.name: render(kubectl, folder) for folder in folders}
-    failed = tell("every component is in an overlay", list(unused_components()))
+    failed = 0
     with tempfile.TemporaryDirectory() as work:
-        renderings["two-numbers"] = of_two_numbers(kubectl, work)
-    renderings["beside-whole"] = beside_whole(renderings["sharded"], renderings["production"])
-    for name, rendering in renderings.items():
-        # The console's page shows the shards alone, from the beginning.
-        checks = [check for check in CHECKS if name != "beside-whole" or check is not shards.addresses]
-        faults = [f"{check.__name__}: {fault}" for check in checks for fault in check(rendering)]
-        failed += tell(f"{rendering.name}: {len(rendering.objects)} objects, {len(checks)} checks", faults)
-    source = rules.SOURCE.read_text() if rules.SOURCE.exists() else None
-    failed += tell("the PrometheusRule is that of deploy/prometheus", list(rules.in_step(source, renderings["production"])))
-    with tempfile.TemporaryDirectory() as work:
-        host = hosts.Host(work)
-        faults = [f"{check.__name__}: {fault}" for check in hosts.CHECKS for fault in check(host)]
-        failed += tell(f"deploy/systemd and deploy/crontab: {len(host.units)} units, {len(hosts.CHECKS)} checks", faults)
-        if failed:
-            sys.exit(1)  # what follows would find the same faults again
-        proofs, unproven = prove.run(renderings, host, CHECKS + hosts.CHECKS)
-        sys.exit(1 if tell(f"every check can fail: {proofs} faults put in were found", unproven) else 0)
+        renderings["sharded-with-eight-beside-four"] = with_eight_shards(kubectl, work)
+        failed += report("checkov: manifests and Dockerfile", checkov(renderings, work))
+    for name, objects in renderings.items():
+        failed += report(f"{name}: {len(objects)} objects", of_objects(objects))
+    schema = ("--builtin-schema", "vendor.compose-spec")
+    failed += report("schema of compose", tool("check-jsonschema", *schema, *(ROOT / file for file in COMPOSE)))
+    for files in (COMPOSE[:1], COMPOSE):
+        services = agree.compose(*files)
+        faults = [*agree.of_places(agree.compose_places(services)), *agree.of_compose(services)]
+        failed += report(f"compose agrees: {len(files)} file(s)", faults)
+    failed += report("units agree", agree.of_places(agree.unit_places()))
+    failed += report("image ports agree", agree.of_images((ROOT / "deploy/Dockerfile").read_text()))
+    failed += report("crontab agrees", agree.of_crontab((ROOT / "deploy/crontab").read_text()))
+    failed += report("planted faults are found", planted.not_found(renderings, of_objects, checkov))
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""deploy/prometheus/rules.yml as the PrometheusRule of the component prometheus-operator, so that there is one source."""
-
-import sys
+"""deploy/prometheus/rules.yml as the PrometheusRule of the component prometheus-operator: one source for both."""
 
 import yaml
 
-from rendering import ROOT
+from agree import ROOT
 
-SOURCE = ROOT / "deploy" / "prometheus" / "rules.yml"
-COMPONENT = ROOT / "deploy" / "kubernetes" / "components" / "prometheus-operator"
-RULE = COMPONENT / "rules.yaml"
+SOURCE = ROOT / "deploy/prometheus/rules.yml"
+RULE = ROOT / "deploy/kubernetes/components/prometheus-operator/rules.yaml"
 HEAD = "# Made from deploy/prometheus/rules.yml by scripts/check-deploy.sh --write-rules; change that file, not this one.\n"
 
 
@@ -19,33 +16,21 @@ class Text(yaml.SafeDumper):
         return True
 
 
-def block_if_lines(dumper, text):
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+Text.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+)
 
 
-Text.add_representer(str, block_if_lines)
-
-
-def rule_of(source):
-    """The object of a file of rules."""
-    head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {"name": "dayvec"}}
-    return head | {"spec": {"groups": yaml.safe_load(source)["groups"]}}
+def groups():
+    return yaml.safe_load(SOURCE.read_text())["groups"]
 
 
 def write():
-    """Write the component's rule, and list it in the component."""
-    if not SOURCE.exists():
-        sys.exit(f"there is no {SOURCE.relative_to(ROOT)} to make it from")
-    RULE.write_text(HEAD + yaml.dump(rule_of(SOURCE.read_text()), Dumper=Text, sort_keys=False, width=120, allow_unicode=True))
-    kustomization = COMPONENT / "kustomization.yaml"
-    text = kustomization.read_text()
-    if f"  - {RULE.name}\n" not in text:
-        kustomization.write_text(text.replace("  - service-monitors.yaml\n", f"  - service-monitors.yaml\n  - {RULE.name}\n"))
+    head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {"name": "dayvec"}}
+    rule = head | {"spec": {"groups": groups()}}
+    RULE.write_text(HEAD + yaml.dump(rule, Dumper=Text, sort_keys=False, width=120, allow_unicode=True))
 
 
-def in_step(source, rendering):
-    """What differs between the rules and the PrometheusRule of a rendering with the component; `source` is None without rules."""
-    rendered = [one["spec"] for one in rendering.of("PrometheusRule")]
-    wanted = [] if source is None else [rule_of(source)["spec"]]
-    if rendered != wanted:
-        yield f"the PrometheusRule is not deploy/prometheus/{SOURCE.name}: run scripts/check-deploy.sh --write-rules"
+def differences(objects):
+    if [one["spec"] for one in objects if one["kind"] == "PrometheusRule"] != [{"groups": groups()}]:
+        yield "run scripts/check-deploy.sh --write-rules"
