@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Check that the alerts, their tests and the dashboards under deploy/ are sound, and that they, docs/metrics.md and
-# docs/runbook.md tell the same story. scripts/observability/check.py has the checks.
+# Check the alerts, their tests and the dashboards under deploy/, and that they agree with docs/metrics.md and
+# docs/runbook.md. The checks are in scripts/observability/check.py.
 #
-#   scripts/check-observability.sh     one line a check; exit 1 when one fails
+#   scripts/check-observability.sh     one line per check; exit 1 when one fails
 #
-# promtool is the one on the PATH, else that of Debian's package `prometheus`, of which nothing is installed or
-# started: it is fetched without root and unpacked, once, into ~/.cache/dayvec/promtool.
+# promtool is the one on the PATH, or else that of Debian's package `prometheus`, which is downloaded without root and
+# unpacked once (not installed or started) into ~/.cache/dayvec/promtool.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

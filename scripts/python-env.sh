@@ -14,9 +14,9 @@ case "${1:-tests}" in
 pyarrow==26.0.1
 numpy==2.4.6
 duckdb==2.0.0
-grafana-foundation-sdk==1769699734!11.0.0
 grpcio==1.85.1
 grpcio-reflection==1.85.1
+promql-parser==0.12.0
 protobuf==7.36.2
 tensorboard==2.21.0
 PyYAML==6.0.3

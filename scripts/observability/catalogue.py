@@ -1,4 +1,4 @@
-"""The metrics that docs/metrics.md lists: their names, labels and values, for comparing and for making series up."""
+"""The metrics of docs/metrics.md: names, labels and values, to compare with and to make test series from."""
 
 import itertools
 import re
@@ -51,9 +51,9 @@ class Catalogue:
         metric = Metric(name, kind, read_labels(labels), unit, jobs, found if kind == "histogram" else [])
         faults = [
             (name in self.metrics, "is listed twice"),
-            (kind not in TYPES, f"`{kind}` is no type"),
+            (kind not in TYPES, f"`{kind}` is not a metric type"),
             (kind == "counter" and not name.endswith("_total"), "a counter's name ends in _total"),
-            (kind == "histogram" and not metric.edges, "no row of the last table has its edges"),
+            (kind == "histogram" and not metric.edges, "its upper edges are missing from the last table"),
             (not unit or not meaning, "has no unit or no meaning"),
             (not set(jobs) <= set(self.targets), f"`{job}` is not scraped by prometheus.yml"),
         ]
@@ -85,8 +85,8 @@ class Catalogue:
     def made_up(self, minutes):
         """A promtool input series for every series that the programs export: gauges of unit 1 are 1, all else rises."""
         def series(name, labels, values):
-            told = ", ".join(f'{label}="{value}"' for label, value in labels.items())
-            return {"series": f"{name}{{{told}}}", "values": values}
+            pairs = ", ".join(f'{label}="{value}"' for label, value in labels.items())
+            return {"series": f"{name}{{{pairs}}}", "values": values}
 
         rising = f"1+1x{minutes}"
         yield series("ALERTS", {"alertname": "any", "alertstate": "firing", "severity": "page", "job": "any"}, rising)

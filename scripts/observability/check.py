@@ -1,4 +1,4 @@
-"""Check deploy/prometheus and deploy/grafana against docs/metrics.md and docs/runbook.md.
+"""Check deploy/prometheus and deploy/grafana with promtool, and against docs/metrics.md and docs/runbook.md.
 
     check.py PROMTOOL     one line a check; exit 1 when one fails. scripts/check-observability.sh calls it.
 """
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import dashboards
-import promql
+import promql_parser
 import yaml
 from catalogue import Catalogue
 
@@ -49,8 +49,25 @@ class Files:
                 yield f"{name}: {where}", expression, legend
 
 
+def names(expression):
+    """The series of an expression, each with its matchers, and the labels of by, on, group_left and so on."""
+    selectors, grouping = [], set()
+
+    def visit(node):
+        modifier = getattr(node, "modifier", None)
+        if isinstance(node, promql_parser.VectorSelector):
+            selectors.append((node.name, node.matchers.matchers))
+        elif isinstance(node, promql_parser.AggregateExpr) and modifier:
+            grouping.update(modifier.labels)
+        elif isinstance(node, promql_parser.BinaryExpr) and modifier:
+            grouping.update(modifier.matching.labels if modifier.matching else (), modifier.group_labels or ())
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return selectors, grouping
+
+
 def catalogue(files):
-    """docs/metrics.md is whole, and names the programs that are scraped"""
+    """docs/metrics.md is well formed and lists the programs that are scraped"""
     yield from files.catalogue.faults
     programs = files.catalogue.metrics["build_info"].labels["program"]
     if set(programs) != set(files.targets):
@@ -58,7 +75,7 @@ def catalogue(files):
 
 
 def documented(files):
-    """rules, tests and dashboards name documented metrics, labels and values alone"""
+    """rules, tests and dashboards use only documented metrics, labels and values"""
     for rule in files.rules:
         yield from unknown(f"rules.yml: {rule.get('alert') or rule['record']}", rule["expr"], files)
     for where, expression, legend in files.queries():
@@ -67,13 +84,13 @@ def documented(files):
             yield f"{where}: the legend names the label {label}, which no metric has"
     for test in files.tests:
         for series in test["input_series"]:
-            # A test may make up a value that no program exports, to see what becomes of it.
+            # A test may use a value that no program exports, to see what the rule does with it.
             yield from unknown(f"rules.test.yml: {test['name']}", series["series"], files, values_too=False)
 
 
 def unknown(where, expression, files, values_too=True):
     """What an expression names that docs/metrics.md does not."""
-    selectors, grouping = promql.names(expression)
+    selectors, grouping = names(expression)
     for label in grouping - files.catalogue.label_names():
         yield f"{where}: groups by {label}, which no metric has"
     for series, matchers in selectors:
@@ -81,42 +98,54 @@ def unknown(where, expression, files, values_too=True):
         if labels is None:
             yield f"{where}: {series} is not in docs/metrics.md"
             continue
-        for label, operator, value in matchers:
-            if label not in labels:
-                yield f"{where}: {series} has no label {label}"
-            elif values_too and labels[label] and value not in (".+", ".*"):
-                asked = value.split("|") if "~" in operator else [value]
-                yield from (f"{where}: {series} has no {label}={v}" for v in asked if v not in labels[label])
+        for matcher in matchers:
+            values = labels.get(matcher.name)
+            if matcher.name not in labels:
+                yield f"{where}: {series} has no label {matcher.name}"
+            elif values_too and values and matcher.value not in (".+", ".*"):
+                is_regex = matcher.op in (promql_parser.MatchOp.Re, promql_parser.MatchOp.NotRe)
+                wanted = matcher.value.split("|") if is_regex else [matcher.value]
+                yield from (f"{where}: {series} has no {matcher.name}={value}" for value in wanted if value not in values)
+
+
+def unknown_names(files):
+    """queries with unknown names are refused"""
+    for expression in (
+        "nosuch_total", 'up{nosuch="a"}', 'up{job="nosuch"}', 'up{job=~"lookup|nosuch"}',
+        "sum by (nosuch) (up)", "up * on (nosuch) up", "up * on (job) group_left (nosuch) up",
+    ):
+        if not list(unknown("", expression, files)):
+            yield f"nothing is reported for {expression}"
 
 
 def recorded(files):
     """every recorded series is used"""
-    used = {series for rule in files.rules for series, _ in promql.names(rule["expr"])[0]}
-    used |= {series for _, expression, _ in files.queries() for series, _ in promql.names(expression)[0]}
+    used = {series for rule in files.rules for series, _ in names(rule["expr"])[0]}
+    used |= {series for _, expression, _ in files.queries() for series, _ in names(expression)[0]}
     yield from (f"rules.yml: {name} is recorded and never used" for name in files.recorded if name not in used)
 
 
 def alerts(files):
-    """every alert has a severity, a figure, and its section of the runbook"""
+    """every alert has a severity, a number in its description, and a section in the runbook"""
     headings = re.findall(r"^#+ (.+)$", RUNBOOK.read_text(), re.MULTILINE)
     anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
     for rule in files.alerts:
         name, told = rule["alert"], rule.get("annotations", {})
         if rule.get("labels", {}).get("severity") not in ("page", "warning"):
-            yield f"{name}: severity is neither page nor warning"
+            yield f"{name}: severity is not page or warning"
         if not told.get("summary") or not re.search(r"\$value|\d", told.get("description", "")):
-            yield f"{name}: no summary, or a description without a figure"
+            yield f"{name}: no summary, or a description without a number"
         if told.get("runbook") != f"docs/runbook.md#{name.lower()}" or anchors.count(name.lower()) != 1:
-            yield f"{name}: runbook does not name the one section of docs/runbook.md with its name"
+            yield f"{name}: its runbook annotation is not the section of docs/runbook.md with its name"
     names = {rule["alert"] for rule in files.alerts}
     section = RUNBOOK.read_text().partition("\n## Alerts\n")[2].partition("\n## ")[0]
     for heading in re.findall(r"^### (.+)$", section, re.MULTILINE):
         if heading not in names:
-            yield f"docs/runbook.md: no alert is called {heading}"
+            yield f"docs/runbook.md: there is no alert {heading}"
 
 
 def tested(files):
-    """every alert is tested firing and not firing"""
+    """every alert has a test where it fires and one where it does not"""
     for rule in files.alerts:
         labels = rule["labels"].items()
         seen = {
@@ -131,7 +160,7 @@ def tested(files):
 
 
 def structure(files):
-    """dashboards are whole and provisioned"""
+    """dashboards are well formed and provisioned"""
     if set(files.boards) != {"lookup.json", "pipeline.json"}:
         yield f"deploy/grafana/dashboards holds {list(files.boards)}"
     for name, board in files.boards.items():
@@ -162,7 +191,7 @@ def rule_tests(_):
 
 
 def drawn(files):
-    """every query of the dashboards is PromQL, and finds something in series as docs/metrics.md lists them"""
+    """every dashboard query returns data for the series that docs/metrics.md lists"""
     # absent() of an expression is empty when the expression gives a number; a comparison drops NaN before it.
     tests = [
         {"expr": f"absent(({expression}) > -Inf)", "eval_time": f"{MADE_UP_MINUTES}m", "exp_samples": []}
@@ -181,9 +210,9 @@ def main():
     try:
         files = Files()
     except (ValueError, KeyError, yaml.YAMLError) as error:
-        sys.exit(f"FAILED  the files can be read\n  - {type(error).__name__}: {error}")
+        sys.exit(f"FAILED  reading the files\n  - {type(error).__name__}: {error}")
     failed = False
-    for check in (config, rule_tests, catalogue, documented, recorded, alerts, tested, structure, drawn):
+    for check in (config, rule_tests, catalogue, documented, unknown_names, recorded, alerts, tested, structure, drawn):
         try:
             faults = list(check(files))
         except (ValueError, KeyError) as error:
