@@ -67,20 +67,33 @@ def schema_fault(one):
     return None
 
 
-def tool(name, *arguments):
-    """The output of a tool of this Python environment, when it finds a fault."""
+def run(name, *arguments):
+    """Run a tool of this Python environment."""
     command = [pathlib.Path(sys.executable).parent / name, *map(str, arguments)]
-    ran = subprocess.run(command, capture_output=True, check=False, text=True)
-    return [f"{name}:\n{ran.stdout[-8000:]}{ran.stderr[-2000:]}"] if ran.returncode else []
+    return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
 def checkov(renderings, work):
+    """What checkov finds in the renderings and the Dockerfile; it must find a privileged container put beside them."""
     folder = pathlib.Path(work) / "rendered"
     folder.mkdir()
-    for name, objects in renderings.items():
+    for name, objects in (renderings | {"planted": planted.privileged(renderings["base"])}).items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump_all(objects))
     shutil.copy(ROOT / "deploy/Dockerfile", folder)
-    return tool("checkov", "--config-file", ROOT / "deploy/checkov.yaml", "--directory", folder)
+    ran = run("checkov", "--config-file", ROOT / "deploy/checkov.yaml", "--directory", folder, "--output", "json")
+    failed = [check for report in json.loads(ran.stdout) for check in report["results"]["failed_checks"]]
+    if [check["check_id"] for check in failed if check["file_path"] == "/planted.yaml"] != ["CKV_K8S_16"]:
+        yield "does not report a privileged container (CKV_K8S_16)"
+    for check in failed:
+        if check["file_path"] != "/planted.yaml":
+            yield f"{check['file_path']}: {check['resource']}: {check['check_id']} {check['check_name']}"
+
+
+def compose_schema():
+    """What the schema of the Compose specification does not accept."""
+    ran = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *(ROOT / file for file in COMPOSE))
+    if ran.returncode:
+        yield ran.stdout + ran.stderr
 
 
 def of_objects(objects):
@@ -113,8 +126,7 @@ def main(kubectl, *options):
         failed += report("checkov: manifests and Dockerfile", checkov(renderings, work))
     for name, objects in renderings.items():
         failed += report(f"{name}: {len(objects)} objects", of_objects(objects))
-    schema = ("--builtin-schema", "vendor.compose-spec")
-    failed += report("schema of compose", tool("check-jsonschema", *schema, *(ROOT / file for file in COMPOSE)))
+    failed += report("schema of compose", compose_schema())
     for files in (COMPOSE[:1], COMPOSE):
         services = agree.compose(*files)
         faults = [*agree.of_places(agree.compose_places(services)), *agree.of_compose(services)]
@@ -122,7 +134,7 @@ def main(kubectl, *options):
     failed += report("units agree", agree.of_places(agree.unit_places()))
     failed += report("image ports agree", agree.of_images((ROOT / "deploy/Dockerfile").read_text()))
     failed += report("crontab agrees", agree.of_crontab((ROOT / "deploy/crontab").read_text()))
-    failed += report("planted faults are found", planted.not_found(renderings, of_objects, checkov))
+    failed += report("planted faults are found", planted.not_found(renderings, of_objects))
     sys.exit(1 if failed else 0)
 
 
