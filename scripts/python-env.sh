@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lay out the Python that dayvec's tests and demo use, and print the path of its interpreter.
+# Install the Python environment of dayvec's tests and demo, and print the path of its interpreter.
 #
 #   DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
 #   python="$(scripts/python-env.sh deploy)"        another one, for scripts/check-deploy.sh
@@ -37,9 +37,9 @@ folder="$cache/python-$hash"
 if [ ! -f "$folder/done" ]; then
   mkdir -p "$cache"
   exec 9>"$folder.lock"
-  flock 9 # another run may be laying it out: wait and find it done
+  flock 9 # another run may be installing it: wait for it
   if [ ! -f "$folder/done" ]; then
-    echo "laying out Python, once, in $folder" >&2
+    echo "installing Python packages once, in $folder" >&2
     rm -rf "$folder"
     "$python" -m venv "$folder" >&2 \
       || { echo "python-env.sh: cannot make a virtual environment; install Python's venv module (Debian: python3-venv)" >&2; exit 69; }

@@ -168,15 +168,15 @@ def main(command):
         for day, content in loaded:
             release(bucket, day, content)
         configurations(bucket, dataset, items is not None)
-        return say("the log is in the bucket", days=len(loaded), already_there=len(there), held_back=held_back)
+        return say("loaded the log into the bucket", days=len(loaded), already_there=len(there), held_back=held_back)
     while not bucket.any("announcements"):  # days pass once the days before them are served
         time.sleep(1)
     for day, content in days:
         if day not in there:
             time.sleep(float(setting("DAYVEC_REPLAY_SECONDS", 60)))
             release(bucket, day, content)
-            say("a day has passed", day=day)
-    say("the log is replayed to its end")
+            say("released a day", day=day)
+    say("replay finished")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the lookup's shards for another number, as shards-NUMBER beside shards: a copy whose names end in -of-NUMBER, so that
-# both may run at once, each shard with as many replicas as shard 0. Prints what the console is to be told of them, as a
-# list for DAYVEC__LOOKUPS.
+# both may run at once, each shard with as many replicas as shard 0. Prints the console's list of them, for
+# DAYVEC__LOOKUPS.
 #
 #   deploy/kubernetes/components/sharded-lookup/shards.sh 8
 set -euo pipefail
@@ -15,8 +15,8 @@ before="$(sed -n 's|.*{dayvec/shards: "\(.*\)"}|\1|p' shards/kustomization.yaml)
 replicas="$(sed -n 's/^ *replicas: \([0-9]*\).*/\1/p' shards/shard-0/kustomization.yaml)"
 to="shards-$number"
 # Services know shards by their number: two sets of one number would answer for each other.
-[ "$number" != "$before" ] || { echo "shards.sh: $number is the number of shards/ already" >&2; exit 64; }
-[ ! -e "$to" ] || { echo "shards.sh: $to is there already; remove it first" >&2; exit 64; }
+[ "$number" != "$before" ] || { echo "shards.sh: shards/ already has $number shards" >&2; exit 64; }
+[ ! -e "$to" ] || { echo "shards.sh: $to already exists; remove it first" >&2; exit 64; }
 
 mkdir "$to"
 cp -r shards/shard shards/names.yaml "$to"
