@@ -5,7 +5,7 @@ use dayvec_core::Gate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{RegistryError, checkpoints};
+use crate::{RegistryError, checkpoint};
 
 const PROMOTIONS: &str = "promotions";
 
@@ -124,7 +124,7 @@ fn log(bucket: &Bucket) -> Log<Promotion> {
 }
 
 async fn known(bucket: &Bucket) -> Result<Vec<String>, RegistryError> {
-    let whole = checkpoints::checkpoints(bucket).await?;
+    let whole = checkpoint::checkpoints(bucket).await?;
     Ok(whole.into_iter().map(|checkpoint| checkpoint.model_id).collect())
 }
 
@@ -141,8 +141,8 @@ mod tests {
     async fn bucket_of(models: &[&str]) -> Bucket {
         let bucket = Bucket::open(&"memory:///".parse().unwrap()).unwrap();
         for model in models {
-            bucket.put_new(&checkpoints::key(model, "model.safetensors"), "weights".into()).await.unwrap();
-            bucket.put_new(&checkpoints::key(model, checkpoints::SPEC), "spec".into()).await.unwrap();
+            bucket.put_new(&checkpoint::key(model, checkpoint::WEIGHTS), "weights".into()).await.unwrap();
+            bucket.put_new(&checkpoint::key(model, checkpoint::SPEC), "spec".into()).await.unwrap();
         }
         bucket
     }
@@ -170,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn only_whole_checkpoints_are_promoted() {
         let bucket = bucket_of(&["a"]).await;
-        bucket.put_new(&checkpoints::key("half", "model.safetensors"), "weights".into()).await.unwrap();
+        bucket.put_new(&checkpoint::key("half", checkpoint::WEIGHTS), "weights".into()).await.unwrap();
         let message = promote(&bucket, of("half")).await.unwrap_err().to_string();
         assert!(message.contains("checkpoints/half/") && message.contains("[a]"), "{message}");
         assert!(promotions(&bucket).await.unwrap().is_empty());
@@ -188,7 +188,7 @@ mod tests {
     async fn a_promoted_model_that_is_gone_is_bad_data_and_a_wrong_name_is_bad_configuration() {
         let bucket = bucket_of(&["a", "b"]).await;
         promote(&bucket, of("b")).await.unwrap();
-        bucket.discard(&checkpoints::key("b", checkpoints::SPEC)).await.unwrap();
+        bucket.discard(&checkpoint::key("b", checkpoint::SPEC)).await.unwrap();
         let gone = serving_model(&bucket).await.unwrap_err();
         assert_eq!(gone.kind(), FaultKind::Data, "{gone}");
         assert!(gone.to_string().contains("promote one of the complete ones: [a]"), "{gone}");

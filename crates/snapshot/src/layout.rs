@@ -1,12 +1,14 @@
-//! Where the objects of a snapshot are.
+//! Names and keys of snapshots and announcements: how they are built, and how they are read back.
 
 use core::fmt;
 
 use dayvec_core::Day;
 use serde::{Deserialize, Serialize};
 
+/// Folder of the snapshots; their keys sort by day.
+pub const SNAPSHOTS: &str = "snapshots";
 /// Folder of the announcements.
-pub(crate) const ANNOUNCEMENTS: &str = "announcements";
+pub const ANNOUNCEMENTS: &str = "announcements";
 
 /// Name of a run: a digest of everything that decides its bytes, so a rerun finds what an earlier attempt did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,15 @@ impl fmt::Display for RunId {
     }
 }
 
+/// What a done marker stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DonePart {
+    /// The users of a bucket.
+    Users(u32),
+    /// A part of the items.
+    Items(u32),
+}
+
 /// Keys of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -44,6 +55,21 @@ impl Layout {
         Self { snapshot_id: format!("{day}/{run_id}") }
     }
 
+    /// The keys of a snapshot by its id, `<day>/<run_id>`.
+    #[must_use]
+    pub fn of(snapshot_id: &str) -> Self {
+        Self { snapshot_id: snapshot_id.to_owned() }
+    }
+
+    /// The keys of the snapshot whose manifest has this key; `None` for a key that is not a manifest's.
+    #[must_use]
+    pub fn of_manifest(key: &str) -> Option<Self> {
+        let snapshot_id = key.strip_prefix(SNAPSHOTS)?.strip_prefix('/')?.strip_suffix("/manifest.json")?;
+        let (day, run_id) = snapshot_id.split_once('/')?;
+        let is_id = day.parse::<Day>().is_ok() && !run_id.is_empty() && !run_id.contains('/');
+        is_id.then(|| Self::of(snapshot_id))
+    }
+
     /// `<day>/<run_id>`.
     #[must_use]
     pub fn snapshot_id(&self) -> &str {
@@ -53,7 +79,7 @@ impl Layout {
     /// The folder that holds everything of the snapshot.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!("snapshots/{}", self.snapshot_id)
+        format!("{SNAPSHOTS}/{}", self.snapshot_id)
     }
 
     /// One attempt at the users of a bucket.
@@ -86,6 +112,15 @@ impl Layout {
         format!("{}/items-{number:04}.json", self.done_folder())
     }
 
+    /// What a marker of this snapshot says is done; `None` for any other key.
+    pub(crate) fn done(&self, marker: &str) -> Option<DonePart> {
+        let name = marker.strip_prefix(&self.done_folder())?.strip_prefix('/')?.strip_suffix(".json")?;
+        match name.strip_prefix("items-") {
+            Some(number) => number.parse().ok().map(DonePart::Items),
+            None => name.parse().ok().map(DonePart::Users),
+        }
+    }
+
     /// The manifest.
     #[must_use]
     pub fn manifest(&self) -> String {
@@ -107,6 +142,25 @@ mod tests {
         assert_eq!(layout.users_done(12_345), "snapshots/2011-12-09/0123/done/12345.json");
         assert_eq!(layout.items_done(0), "snapshots/2011-12-09/0123/done/items-0000.json");
         assert_eq!(layout.manifest(), "snapshots/2011-12-09/0123/manifest.json");
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let layout = Layout::of("2011-12-09/0123");
+        assert_eq!(Layout::of_manifest(&layout.manifest()), Some(layout.clone()));
+        for other in [
+            "snapshots/manifest.json",
+            "snapshots/2011-12-09/manifest.json",
+            "snapshots/2011-12-09/0123/done/manifest.json",
+            "snapshots/yesterday/0123/manifest.json",
+            "other/2011-12-09/0123/manifest.json",
+        ] {
+            assert_eq!(Layout::of_manifest(other), None, "{other}");
+        }
+        assert_eq!(layout.done(&layout.users_done(12_345)), Some(DonePart::Users(12_345)));
+        assert_eq!(layout.done(&layout.items_done(0)), Some(DonePart::Items(0)));
+        assert_eq!(layout.done(&format!("{}/notes.txt", layout.done_folder())), None);
+        assert_eq!(layout.done(&Layout::of("2011-12-09/4567").users_done(1)), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use announcement::{
     Announcement, Reason, announce, announcements, announcements_after, newest_announcement,
 };
 pub use error::SnapshotError;
-pub use layout::{Layout, RunId};
+pub use layout::{ANNOUNCEMENTS, Layout, RunId, SNAPSHOTS};
 pub use manifest::{ElementType, Manifest, RunDescription, SNAPSHOT_FORMAT_VERSION, Totals};
 pub use part::{ItemEmbeddings, Part};
 pub use publisher::Publisher;

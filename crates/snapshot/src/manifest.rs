@@ -128,7 +128,7 @@ impl Manifest {
     /// The manifest's own key.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("snapshots/{}/manifest.json", self.snapshot_id)
+        Layout::of(&self.snapshot_id).manifest()
     }
 }
 

@@ -12,6 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use parquet::errors::ParquetError;
 use serde::Serialize;
 
+use crate::layout::DonePart;
 use crate::part::{check_items, check_users};
 use crate::{
     Announcement, ItemEmbeddings, Layout, Manifest, Part, Reason, RunDescription, SNAPSHOT_FORMAT_VERSION,
@@ -89,14 +90,11 @@ impl Publisher {
             .await?;
         let mut done = DoneParts::default();
         for (key, part) in markers {
-            let name = key.rsplit('/').next().and_then(|name| name.strip_suffix(".json")).unwrap_or_default();
-            let (parts, number) = match name.strip_prefix("items-") {
-                Some(number) => (&mut done.items, number),
-                None => (&mut done.users, name),
+            match self.layout.done(&key) {
+                Some(DonePart::Users(bucket)) => done.users.insert(bucket, part),
+                Some(DonePart::Items(number)) => done.items.insert(number, part),
+                None => return Err(SnapshotError::damaged(&key, "its name is not that of a done marker")),
             };
-            let number =
-                number.parse().map_err(|_| SnapshotError::damaged(&key, "it is not the name of a marker"))?;
-            parts.insert(number, part);
         }
         Ok(done)
     }
