@@ -34,7 +34,7 @@ pub struct Bucket {
 pub enum Created {
     /// The object is this caller's.
     Yes,
-    /// Another object, perhaps with the same bytes, has the key; it was left as it is.
+    /// The key is taken by another object, perhaps with the same bytes; it was left as it is.
     AlreadyThere,
 }
 
@@ -50,8 +50,8 @@ pub struct Entry {
 }
 
 impl Bucket {
-    /// Open a bucket with the options that the environment has; no request is made yet, and a folder is made by
-    /// the first write.
+    /// Open a bucket with the options of the environment. No request is made yet; a local folder is created by the
+    /// first write.
     ///
     /// `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, or `memory:///`
     /// (a new empty one each time; clone it to share it).
@@ -78,7 +78,7 @@ impl Bucket {
         Ok(Self { store, url: url.clone(), root, single_publisher: false })
     }
 
-    /// A bucket over a store that is already there: for tests that make a store fail.
+    /// A bucket over an existing store: for tests that make a store fail.
     #[must_use]
     pub fn over(store: Arc<dyn ObjectStore>, url: &Url) -> Self {
         Self { store, url: url.clone(), root: Path::default(), single_publisher: false }
@@ -97,7 +97,7 @@ impl Bucket {
         &self.url
     }
 
-    /// Where an object is on this machine's disk; `None` in a store that is elsewhere.
+    /// Path of an object on this machine's disk; `None` in a remote store.
     #[must_use]
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         let root = (self.url.scheme() == "file").then(|| self.url.to_file_path().ok())??;
@@ -150,7 +150,7 @@ impl Bucket {
         Ok(futures::stream::iter(ranges).map(read).buffered(PIECES_AT_ONCE).boxed())
     }
 
-    /// Size of an object, or `None` where there is none.
+    /// Size of an object; `None` if it does not exist.
     ///
     /// # Errors
     /// [`BucketError::Unreachable`], [`BucketError::Denied`].
@@ -162,7 +162,7 @@ impl Bucket {
         }
     }
 
-    /// Whether there is such an object.
+    /// Whether an object exists.
     ///
     /// # Errors
     /// [`BucketError::Unreachable`], [`BucketError::Denied`].
@@ -201,7 +201,7 @@ impl Bucket {
         Ok(entries)
     }
 
-    /// Create an object if its key is free, whole or not at all.
+    /// Create an object if its key is free, atomically.
     ///
     /// When the store's answer is lost on the way, the object is read back: equal bytes count as created.
     ///
@@ -263,10 +263,10 @@ impl Bucket {
         Ok(())
     }
 
-    /// Remove an object that no reader can know of: an attempt that lost, or what garbage collection found.
+    /// Remove an object that no reader can refer to: an attempt that lost, or what garbage collection found.
     ///
     /// # Errors
-    /// [`BucketError::Unreachable`], [`BucketError::Denied`]; an object that is gone already is none.
+    /// [`BucketError::Unreachable`], [`BucketError::Denied`]; a missing object is not an error.
     pub async fn discard(&self, key: &str) -> Result<(), BucketError> {
         match self.store.delete(&self.path(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -298,7 +298,7 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// 16 hexadecimal digits that no other attempt has: random, and told apart by time and process.
+/// 16 hexadecimal digits that no other attempt has: random, from time and process as well.
 #[must_use]
 pub fn unique_name() -> String {
     let number = RandomState::new().hash_one((SystemTime::now(), std::process::id()));

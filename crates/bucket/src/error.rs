@@ -124,3 +124,22 @@ fn advice(url: &Url) -> &'static str {
         _ => "check the URL, the network, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_credentials_are_configuration_and_an_outage_is_not() {
+        use object_store::Error;
+        let url: Url = "s3://bucket".parse().unwrap();
+        let (path, store) = (|| "k".to_owned(), "S3");
+        let kind = |source| BucketError::of_store(&url, "read", "k", source).kind();
+        let denied = Error::PermissionDenied { path: path(), source: "403".into() };
+        assert_eq!(kind(denied), FaultKind::Configuration);
+        let unknown = Error::Unauthenticated { path: path(), source: "401".into() };
+        assert_eq!(kind(unknown), FaultKind::Configuration);
+        assert_eq!(kind(Error::NotFound { path: path(), source: "404".into() }), FaultKind::Data);
+        assert_eq!(kind(Error::Generic { store, source: "503".into() }), FaultKind::Unavailable);
+    }
+}

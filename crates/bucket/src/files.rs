@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{Bucket, BucketError, unique_name};
 
 impl Bucket {
-    /// Copy an object into the file `into`, which appears whole or not at all; its folder is made if needed.
+    /// Copy an object into the file `into`, which appears atomically; its folder is created if needed.
     ///
     /// # Errors
     /// As [`Bucket::get`], and [`BucketError::LocalFile`].
@@ -24,7 +24,7 @@ impl Bucket {
         let partial = into.with_file_name(format!(".{name}.{}", unique_name()));
         let written = self.write_pieces(key, size_bytes, &partial).await;
         if written.is_err() {
-            // the first error is the one to tell
+            // the first error is the one to report
             let _ = fs::remove_file(&partial).await;
         }
         written?;
@@ -45,7 +45,7 @@ impl Bucket {
     /// Returns the files in the order of their keys.
     ///
     /// # Errors
-    /// [`BucketError::NotFound`] when nothing is there, else as [`Self::fetch`].
+    /// [`BucketError::NotFound`] when the prefix is empty, else as [`Self::fetch`].
     pub async fn fetch_dir(&self, prefix: &str, into: &Path) -> Result<Vec<PathBuf>, BucketError> {
         let prefix = prefix.trim_end_matches('/');
         let entries = self.list(prefix).await?;
@@ -62,8 +62,8 @@ impl Bucket {
         Ok(files)
     }
 
-    /// Create an object of every file under the folder `from`, one after another in the order of their names, so
-    /// that a reader can take the last as the sign that all are there. A file that is there already is left.
+    /// Create an object from every file under the folder `from`, one after another in the order of their names, so
+    /// that a reader can take the last as the sign that all exist. Objects that already exist are left as they are.
     ///
     /// # Errors
     /// [`BucketError::AlreadyThere`] when an object has other bytes, [`BucketError::LocalFile`], else as

@@ -16,8 +16,8 @@ use url::Url;
 
 use crate::BucketError;
 
-/// After this long no request is tried again; with one more connection attempt, an endpoint that is not there is
-/// reported within ten seconds.
+/// Requests are retried for this long; with one more connection attempt, a missing endpoint is reported within ten
+/// seconds.
 const RETRY_FOR: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: &str = "3s";
 
@@ -58,7 +58,7 @@ pub(crate) fn open(url: &Url, options: Options) -> Result<(Arc<dyn ObjectStore>,
             let key = AzureConfigKey::Client(ClientConfigKey::ConnectTimeout);
             builder.with_config(key, CONNECT_TIMEOUT).build().map(|store| Arc::new(store) as _)
         }
-        _ => return Err(bad("a plain web address is not an object store".into())),
+        _ => return Err(bad("a web address is not an object store; use s3://, gs:// or az://".into())),
     };
     Ok((store.map_err(|error| bad(error.to_string()))?, path))
 }
@@ -71,7 +71,7 @@ fn options_of<K: FromStr>(prefix: &str, options: Options) -> impl Iterator<Item 
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
 }
 
-/// The store's own complaint about plain HTTP comes late and says too little.
+/// The store's own error about plain HTTP comes late and says too little.
 fn check_endpoint(options: &Options) -> Result<(), String> {
     let allowed = options
         .iter()
@@ -81,7 +81,7 @@ fn check_endpoint(options: &Options) -> Result<(), String> {
         .find(|(name, value)| name.starts_with("AWS_ENDPOINT") && value.starts_with("http://"))
     {
         Some((name, value)) if !allowed => {
-            Err(format!("{name} is {value}, not https; set AWS_ALLOW_HTTP=true if that is meant"))
+            Err(format!("{name} is {value}, which is not https; set AWS_ALLOW_HTTP=true to allow that"))
         }
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
-//! User embeddings on their way from the model to a snapshot and back.
+//! User embeddings between the model and a snapshot.
 
 use crate::IdColumn;
 
-/// User embeddings in columns; all columns have one entry (or `dim` floats) a user.
+/// User embeddings in columns; each column has one entry (or `dim` floats) per user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmbeddingBlock {
     /// User ids.
@@ -31,7 +31,7 @@ impl EmbeddingBlock {
         self.ids.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ids.is_empty()

@@ -1,10 +1,10 @@
-//! What a snapshot or a model must satisfy before others see it.
+//! Limits that a snapshot or a model must satisfy before it is put in service.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One number against its limits; a gate that fails keeps a snapshot from being announced, a model from being promoted.
+/// A number with its limits. A failed gate keeps a snapshot from being announced, or a model from being promoted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// What was measured.
@@ -12,13 +12,13 @@ pub struct Gate {
     /// The number; in JSON `null` when it is not finite.
     #[serde(deserialize_with = "null_is_nan")]
     pub value: f64,
-    /// What it must reach.
+    /// The minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
-    /// What it must not pass.
+    /// The maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// Whether it did.
+    /// Whether the number is within the limits.
     pub passed: bool,
 }
 
@@ -27,7 +27,7 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64,
 }
 
 impl Gate {
-    /// A number that must lie between two limits; a number that is not one fails.
+    /// A number that must lie between two limits, both included; NaN fails.
     #[must_use]
     pub fn new(name: &str, value: f64, at_least: Option<f64>, at_most: Option<f64>) -> Self {
         let passed = !value.is_nan()
@@ -41,10 +41,10 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {}", self.name, self.value)?;
         if let Some(least) = self.at_least {
-            write!(f, ", at least {least} is asked for")?;
+            write!(f, "; the minimum is {least}")?;
         }
         if let Some(most) = self.at_most {
-            write!(f, ", at most {most} is allowed")?;
+            write!(f, "; the maximum is {most}")?;
         }
         Ok(())
     }
@@ -55,12 +55,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_on_the_limit_passes_and_no_number_fails() {
+    fn a_number_on_the_limit_passes_and_nan_fails() {
         for (value, passed) in [(0.5, true), (0.499, false), (2.0, true), (2.001, false), (f64::NAN, false)] {
             assert_eq!(Gate::new("rank", value, Some(0.5), Some(2.0)).passed, passed, "{value}");
         }
         assert!(Gate::new("anything", f64::INFINITY, None, None).passed);
-        let told = Gate::new("users", 7.0, Some(10.0), None).to_string();
-        assert_eq!(told, "users is 7, at least 10 is asked for");
+        assert_eq!(Gate::new("users", 7.0, Some(10.0), None).to_string(), "users is 7; the minimum is 10");
+        assert_eq!(
+            Gate::new("cosine", 0.9, None, Some(0.5)).to_string(),
+            "cosine is 0.9; the maximum is 0.5"
+        );
     }
 }

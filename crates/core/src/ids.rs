@@ -47,7 +47,7 @@ impl IdColumn {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ends.is_empty()
@@ -93,7 +93,7 @@ impl Interned {
 }
 
 impl IdInterner {
-    /// Row of `id`, which is appended when it is new.
+    /// Row of `id`; a new id is appended.
     ///
     /// # Panics
     /// Beyond 2^32 - 1 distinct ids.
@@ -109,7 +109,7 @@ impl IdInterner {
         row
     }
 
-    /// Row of `id`, if it is there.
+    /// Row of `id`; `None` for an unknown one.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<u32> {
         self.shared.find(id_hash(id), id)
@@ -121,7 +121,7 @@ impl IdInterner {
         &self.shared.ids
     }
 
-    /// The ids in row order, without the means to find them.
+    /// The ids in row order, without the hash table.
     #[must_use]
     pub fn into_ids(self) -> IdColumn {
         Arc::unwrap_or_clone(self.shared).ids

@@ -13,7 +13,7 @@ pub struct ItemTable {
     pub features: Vec<f32>,
     /// Interest label of each item, for Interest Entropy@50; empty text where an item has none.
     pub interests: Option<IdColumn>,
-    /// Title of each item, for reports; empty text where an item has none.
+    /// Title of each item, for display; empty text where an item has none.
     pub titles: Option<IdColumn>,
 }
 
@@ -24,7 +24,7 @@ impl ItemTable {
         self.ids.ids().len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

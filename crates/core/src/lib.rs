@@ -2,7 +2,7 @@
 //! [`Day`] · [`EventSchema`] (events) → [`Sequences`] → ([`ItemTable`], [`ModelSpec`]) → [`EmbeddingBlock`].
 //!
 //! Everything is held in columns: a user or an item is a row index, its id a slice of an [`IdColumn`].
-//! This crate does no I/O, knows no async and no tensors, and must stay so: `lookup` links it.
+//! This crate must stay free of I/O, async and tensors: every program links it.
 
 mod day;
 mod embedding;

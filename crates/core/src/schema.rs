@@ -113,7 +113,7 @@ impl EventSchema {
         })
     }
 
-    /// Everything that is wrong with the schema itself, one sentence a fault.
+    /// All faults of the schema itself, one message each.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -124,7 +124,8 @@ impl EventSchema {
             faults.push(format!("actions: {} action types; at most 255 are supported", self.actions.len()));
         }
         if self.columns.action.is_none() && self.actions.len() > 1 {
-            faults.push("actions: a log without an action column has exactly one action type".to_owned());
+            faults
+                .push("actions: a log without an action column must have exactly one action type".to_owned());
         }
         for (row, action) in self.actions.iter().enumerate() {
             if self.actions[..row].contains(action) {
@@ -132,7 +133,7 @@ impl EventSchema {
             }
         }
         if self.positives.is_empty() {
-            faults.push("positives: name at least one action that is a positive label".to_owned());
+            faults.push("positives: list at least one rule for positive labels".to_owned());
         }
         for rule in &self.positives {
             if !self.actions.contains(&rule.action) {
@@ -143,13 +144,13 @@ impl EventSchema {
             }
             if rule.longer_than_s.is_some() && self.columns.duration_s.is_none() {
                 faults.push(format!(
-                    "positives: the rule of `{}` asks for longer_than_s, and columns.duration_s is null",
+                    "positives: the rule of `{}` uses longer_than_s, but columns.duration_s is null",
                     rule.action
                 ));
             }
             if rule.surfaces.is_some() && self.columns.surface.is_none() {
                 faults.push(format!(
-                    "positives: the rule of `{}` asks for surfaces, and columns.surface is null",
+                    "positives: the rule of `{}` uses surfaces, but columns.surface is null",
                     rule.action
                 ));
             }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told() {
+    fn every_fault_is_reported() {
         let mut schema = pinterest();
         assert!(schema.faults().is_empty());
         schema.actions = vec!["hide".into(), "hide".into()];
@@ -197,9 +198,6 @@ mod tests {
         let mut schema = pinterest();
         (schema.columns.duration_s, schema.columns.surface) = (None, None);
         let faults = schema.faults().join("\n");
-        assert!(
-            faults.contains("`closeup` asks for longer_than_s")
-                && faults.contains("`repin` asks for surfaces")
-        );
+        assert!(faults.contains("`closeup` uses longer_than_s") && faults.contains("`repin` uses surfaces"));
     }
 }

@@ -1,4 +1,4 @@
-//! A part of the whole that one of several workers or replicas has: `I/N`.
+//! The share of the user buckets that one of several workers or replicas has: `I/N`.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// All of it.
+    /// All buckets.
     pub const WHOLE: Self = Self { index: 0, count: NonZeroU32::MIN };
 
     /// Whether there is only one.
@@ -25,20 +25,20 @@ impl Shard {
         self.count.get() == 1
     }
 
-    /// Which one, below [`Self::count`].
+    /// Its number, below [`Self::count`].
     #[must_use]
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// How many there are.
+    /// The number of shards.
     #[must_use]
     pub const fn count(self) -> u32 {
         self.count.get()
     }
 
-    /// The buckets of users of this shard, where there are `n_buckets`: a range, and no two differ in length by more than
-    /// one. Empty for some where there are more shards than buckets.
+    /// The user buckets of this shard, of `n_buckets` in all. The lengths of two shards differ by at most one; some are
+    /// empty when there are more shards than buckets.
     #[must_use]
     pub fn buckets(self, n_buckets: u32) -> Range<u32> {
         let begin = |index: u32| {
@@ -56,9 +56,9 @@ impl FromStr for Shard {
         let parsed = text
             .split_once('/')
             .and_then(|(index, count)| Some(Self { index: index.parse().ok()?, count: count.parse().ok()? }));
-        parsed
-            .filter(|shard| shard.index < shard.count())
-            .ok_or_else(|| format!("`{text}` is no shard; write I/N with I from 0 to N - 1, for example 0/4"))
+        parsed.filter(|shard| shard.index < shard.count()).ok_or_else(|| {
+            format!("`{text}` is not a shard; write I/N with I from 0 to N - 1, for example 0/4")
+        })
     }
 }
 

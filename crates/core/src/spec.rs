@@ -1,4 +1,4 @@
-//! What a checkpoint says about itself, so that inference has no model settings of its own.
+//! The description of a model that travels in its checkpoint, so that inference has no model settings of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::EventSchema;
 /// Version of the checkpoint layout that this build reads and writes.
 pub const MODEL_FORMAT_VERSION: u32 = 1;
 
-/// The whole description of a trained model; `spec.yaml` in a checkpoint.
+/// The complete description of a trained model; `spec.yaml` in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {

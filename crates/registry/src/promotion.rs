@@ -1,4 +1,4 @@
-//! The append-only log of promotions: the newest names the model that the daily run is to use.
+//! The append-only log of promotions: the newest one names the model in service.
 
 use dayvec_bucket::{Append, Bucket, Log, Record};
 use dayvec_core::Gate;
@@ -9,7 +9,7 @@ use crate::{RegistryError, checkpoint};
 
 const PROMOTIONS: &str = "promotions";
 
-/// The record that makes a model the one to serve; `promotions/<20 digits>.json`.
+/// The record that puts a model in service; `promotions/<20 digits>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Promotion {
     /// Its place in the log, from 1.
@@ -22,10 +22,10 @@ pub struct Promotion {
     pub at: Timestamp,
     /// Who or what promoted it.
     pub by: String,
-    /// Whether it was promoted although gates had failed.
+    /// Whether it was promoted despite failed gates.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub forced: bool,
-    /// What it was judged by, against the model that served.
+    /// The gates it was measured against.
     pub gates: Vec<Gate>,
 }
 
@@ -35,16 +35,16 @@ impl Record for Promotion {
     }
 }
 
-/// What a promotion says, beside its place and time.
+/// A promotion without its number and time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPromotion {
     /// The model.
     pub model_id: String,
     /// Who or what promotes it.
     pub by: String,
-    /// Although gates failed.
+    /// Whether it is promoted despite failed gates.
     pub forced: bool,
-    /// What it was judged by.
+    /// The gates it was measured against.
     pub gates: Vec<Gate>,
 }
 
@@ -64,17 +64,17 @@ pub async fn newest_promotion(bucket: &Bucket) -> Result<Option<Promotion>, Regi
     Ok(log(bucket).newest().await?)
 }
 
-/// The model to serve.
+/// The model in service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serving {
     /// Its name.
     pub model_id: String,
-    /// Whether it was promoted; if not, it is the newest, and no gate has seen it.
+    /// Whether it was promoted; if not, it is the newest checkpoint, which no gate has checked.
     pub is_promoted: bool,
 }
 
-/// The model to serve: the one promoted last, or, where nothing was ever promoted, the newest whole checkpoint; `None`
-/// where there is none either.
+/// The model in service: the one promoted last, or, where nothing was ever promoted, the newest complete checkpoint;
+/// `None` where there is none.
 ///
 /// # Errors
 /// As [`promotions`]; [`RegistryError::PromotedModelGone`].
@@ -91,7 +91,7 @@ pub async fn serving_model(bucket: &Bucket) -> Result<Option<Serving>, RegistryE
     }
 }
 
-/// Make a model the one to serve. Gates are not looked at here.
+/// Put a model in service. The gates are recorded, not checked.
 ///
 /// # Errors
 /// [`RegistryError::NoSuchModel`]; [`RegistryError::LostRace`] when another promotion took the number in the meantime;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_whole_checkpoints_are_promoted() {
+    async fn only_complete_checkpoints_are_promoted() {
         let bucket = bucket_of(&["a"]).await;
         bucket.put_new(&checkpoint::key("half", checkpoint::WEIGHTS), "weights".into()).await.unwrap();
         let message = promote(&bucket, of("half")).await.unwrap_err().to_string();

@@ -15,7 +15,7 @@ pub enum Reason {
     Publish,
     /// An operator went back to it.
     Rollback,
-    /// To be tried on a few readers first.
+    /// To be tried by a few readers first.
     Canary,
 }
 
@@ -35,7 +35,7 @@ pub struct Announcement {
     pub at_s: i64,
     /// Who or what announced it.
     pub by: String,
-    /// Whether it was announced although gates had failed.
+    /// Whether it was announced despite failed gates.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub forced: bool,
 }
@@ -89,11 +89,11 @@ fn log(bucket: &Bucket) -> Log<Announcement> {
     Log::new(bucket, ANNOUNCEMENTS)
 }
 
-/// Make a written snapshot current: the commit point. Gates are not looked at here.
+/// Make a written snapshot current: the commit point. Gates are not checked here.
 ///
 /// # Errors
-/// [`SnapshotError::LostRace`] when another announcement took the number in the meantime; nothing is tried again
-/// blindly, for the other may be the better one. [`SnapshotError::Bucket`] when there is no such manifest.
+/// [`SnapshotError::LostRace`] when another announcement took the number in the meantime; it is not retried, because
+/// the other may be the better one. [`SnapshotError::Bucket`] when the manifest does not exist.
 pub async fn announce(
     bucket: &Bucket,
     manifest: &str,

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_id_tells_its_parts_apart() {
+    fn a_run_id_depends_on_where_its_parts_end() {
         assert_eq!(RunId::digest(&["ab", "c"]), RunId::digest(&["ab", "c"]));
         assert_ne!(RunId::digest(&["ab", "c"]), RunId::digest(&["a", "bc"]));
         assert_eq!(RunId::digest(&[]).to_string().len(), 24);

@@ -3,7 +3,8 @@
 //! [`Publisher`] writes parts, marks them done, lists them in a [`Manifest`], and makes that current with an
 //! [`Announcement`]: the one commit point. Readers start at [`newest_announcement`], follow it with
 //! [`read_manifest`], and take parts that match their digests. Every record is created if absent, so two publishers
-//! of one run are harmless, one that is killed at any instant is completed by the next, and nothing is overwritten.
+//! of one run are harmless, a run that is killed at any instant is completed by the next attempt, and nothing is
+//! overwritten.
 //!
 //! ```text
 //! snapshots/<day>/<run_id>/users/bucket=NNNN-<attempt>.parquet   attempt-unique; rows sorted by (hash of id, id)

@@ -1,4 +1,4 @@
-//! What a snapshot is, and what was found when it was made.
+//! The manifest of a snapshot: the run that made it, its parts, gates and statistics.
 
 use core::fmt;
 
@@ -103,11 +103,11 @@ pub struct Manifest {
     pub user_parts: Vec<Part>,
     /// The items.
     pub item_parts: Vec<Part>,
-    /// What was judged before the announcement.
+    /// The gates that were checked before the announcement.
     pub gates: Vec<Gate>,
     /// Sums over the parts.
     pub totals: Totals,
-    /// What the run says about itself.
+    /// The run's statistics.
     pub statistics: serde_json::Value,
 }
 
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gate_without_a_number_fails_and_survives_json() {
+    fn a_gate_on_nan_fails_and_survives_json() {
         let gate = Gate::new("rank", f64::NAN, Some(2.0), None);
         assert!(!gate.passed);
         let text = serde_json::to_string(&gate).unwrap();

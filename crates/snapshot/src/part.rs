@@ -1,11 +1,11 @@
-//! A part: one Parquet file of a snapshot, and the record that vouches for it.
+//! A part: one Parquet file of a snapshot, and the record of its size and digest.
 
 use dayvec_core::{EmbeddingBlock, IdColumn, bucket_of, id_hash};
 use serde::{Deserialize, Serialize};
 
 use crate::SnapshotError;
 
-/// What a done marker and the manifest say of a part.
+/// The record of a part, in its done marker and in the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// Key of the file.
@@ -16,7 +16,7 @@ pub struct Part {
     pub bytes: u64,
     /// BLAKE3 digest of the file, 64 hexadecimal digits.
     pub blake3: String,
-    /// What the run says about these rows.
+    /// The run's statistics on these rows.
     pub statistics: serde_json::Value,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn check_users(
     if rows.dim != dim || rows.values.len() != n_users * dim {
         let (width, n) = (rows.dim, rows.values.len());
         return Err(bad(format!(
-            "{n_users} users of width {width} with {n} floats, where width {dim} is expected"
+            "{n_users} users of width {width} with {n} floats; the expected width is {dim}"
         )));
     }
     if rows.last_action_at.len() != n_users || rows.computed_at.len() != n_users {
@@ -65,7 +65,7 @@ pub(crate) fn check_users(
         }
         if before.is_some_and(|before| before >= this) {
             return Err(bad(format!(
-                "user `{id}` is out of order or there twice; rows are sorted by (id hash, id)"
+                "user `{id}` is out of order or a duplicate; rows must be sorted by (id hash, id)"
             )));
         }
         before = Some(this);
@@ -79,7 +79,7 @@ pub(crate) fn check_items(rows: &ItemEmbeddings, dim: usize) -> Result<(), Snaps
         return Ok(());
     }
     let (n, width, floats) = (rows.ids.len(), rows.dim, rows.values.len());
-    let reason = format!("{n} items of width {width} with {floats} floats, where width {dim} is expected");
+    let reason = format!("{n} items of width {width} with {floats} floats; the expected width is {dim}");
     Err(SnapshotError::BadRows { part: "a part of the items".into(), reason })
 }
 
@@ -100,12 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_no_part_are_refused() {
+    fn rows_that_cannot_be_a_part_are_refused() {
         let mut ids = ["a", "b", "c"];
         ids.sort_unstable_by_key(|id| id_hash(id));
         check(&ids, 1, "");
-        check(&ids, 2, "width 2 is expected");
-        check(&[ids[0], ids[0]], 1, "there twice");
+        check(&ids, 2, "the expected width is 2");
+        check(&[ids[0], ids[0]], 1, "a duplicate");
         check(&[ids[2], ids[0]], 1, "out of order");
         let mut rows = EmbeddingBlock::new(1);
         rows.push("a", &[1.0], 0, 0);

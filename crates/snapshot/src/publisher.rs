@@ -1,7 +1,7 @@
 //! Writes a snapshot: parts under attempt-unique keys, a done marker each, a manifest, and an announcement.
 //!
-//! Whatever is there was completed by an earlier attempt, or by another worker on the same run, and is taken over.
-//! It must never overwrite an object, and never announce what is not whole.
+//! Parts that exist were completed by an earlier attempt, or by another worker on the same run, and are taken over.
+//! It must never overwrite an object, and never announce an incomplete snapshot.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::{
 /// Done markers read at once.
 const MARKERS_AT_ONCE: usize = 16;
 
-/// One run on its way into the bucket. Cheap to clone; workers may share a run.
+/// Publishes one run. Cheap to clone; workers may share a run.
 #[derive(Debug, Clone)]
 pub struct Publisher {
     bucket: Bucket,
@@ -38,7 +38,7 @@ struct DoneParts {
 }
 
 impl Publisher {
-    /// Begin a run, or go on with one.
+    /// Begin or resume a run.
     ///
     /// # Errors
     /// [`SnapshotError::Bucket`], also when the store does not honour create-if-absent
@@ -164,7 +164,7 @@ impl Publisher {
         self.bucket.put_part(&part.part, bytes).await?;
         let stored = self.bucket.size_of(&part.part).await?;
         if stored != Some(part.bytes) {
-            let reason = format!("{} bytes were written, the store has {stored:?}", part.bytes);
+            let reason = format!("{} bytes were written, but the store reports {stored:?}", part.bytes);
             return Err(SnapshotError::damaged(&part.part, reason));
         }
         match self.bucket.put_new(&marker, reader::to_json(&part)).await? {
@@ -192,7 +192,7 @@ impl Publisher {
 
     /// List the parts in the manifest. Readers still do not see the snapshot.
     ///
-    /// A manifest that is there already stays as it is, gates included, if it lists the same parts.
+    /// A manifest that exists is kept, gates included, if it lists the same parts.
     ///
     /// # Errors
     /// [`SnapshotError::Incomplete`] when a bucket is not done or there are no items;
@@ -218,7 +218,7 @@ impl Publisher {
             return Err(SnapshotError::NonDeterministic { key, there, ours });
         }
         if there.gates != manifest.gates {
-            tracing::warn!(key, "the manifest of an earlier attempt has other gates; it stays as it is");
+            tracing::warn!(key, "the manifest of an earlier attempt has different gates and is kept");
         }
         Ok(there)
     }
@@ -236,11 +236,11 @@ impl Publisher {
             .map(|bucket| bucket.to_string())
             .collect();
         if !missing.is_empty() {
-            let missing = format!("buckets {} of {n_buckets} are not done", missing.join(", "));
+            let missing = format!("buckets {} of {n_buckets} are missing", missing.join(", "));
             return Err(SnapshotError::Incomplete { snapshot_id, missing });
         }
         if done.items.is_empty() {
-            return Err(SnapshotError::Incomplete { snapshot_id, missing: "the items are not done".into() });
+            return Err(SnapshotError::Incomplete { snapshot_id, missing: "the items are missing".into() });
         }
         let user_parts: Vec<Part> = done.users.into_values().take(n_buckets as usize).collect();
         let item_parts: Vec<Part> = done.items.into_values().collect();
@@ -259,7 +259,7 @@ impl Publisher {
     ///
     /// # Errors
     /// [`SnapshotError::GatesFailed`] unless `forced`; [`SnapshotError::LostRace`]; [`SnapshotError::Bucket`], also
-    /// when there is no manifest yet.
+    /// when the manifest does not exist yet.
     pub async fn announce(
         &self,
         reason: Reason,

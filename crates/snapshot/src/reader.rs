@@ -1,4 +1,4 @@
-//! From an announcement to rows: nothing is believed before its digest and its counts agree.
+//! From an announcement to rows: nothing is used before its digest and its counts are verified.
 
 use bytes::Bytes;
 use dayvec_bucket::Bucket;
@@ -26,7 +26,7 @@ pub async fn read_manifest(bucket: &Bucket, key: &str) -> Result<Manifest, Snaps
     let manifest: Manifest =
         serde_json::from_value(value).map_err(|error| SnapshotError::damaged(key, error))?;
     if manifest.key() != key {
-        return Err(SnapshotError::damaged(key, format!("it says that it is of {}", manifest.snapshot_id)));
+        return Err(SnapshotError::damaged(key, format!("it is the manifest of {}", manifest.snapshot_id)));
     }
     if manifest.user_parts.len() != manifest.n_buckets as usize {
         let (parts, buckets) = (manifest.user_parts.len(), manifest.n_buckets);
@@ -96,7 +96,7 @@ pub fn decode_items_part(part: &Part, bytes: Bytes) -> Result<ItemEmbeddings, Sn
 
 async fn fetch(bucket: &Bucket, part: &Part) -> Result<Bytes, SnapshotError> {
     match bucket.get(&part.part).await {
-        Err(error) if error.is_not_found() => Err(SnapshotError::damaged(&part.part, "it is gone")),
+        Err(error) if error.is_not_found() => Err(SnapshotError::damaged(&part.part, "the file is missing")),
         other => Ok(other?),
     }
 }
@@ -115,14 +115,14 @@ fn verify(part: &Part, bytes: &[u8]) -> Result<(), SnapshotError> {
     if size_bytes != part.bytes {
         return Err(SnapshotError::damaged(
             &part.part,
-            format!("it has {size_bytes} bytes, not {}", part.bytes),
+            format!("it has {size_bytes} bytes instead of {}", part.bytes),
         ));
     }
     let digest = blake3::hash(bytes).to_hex();
     if digest.as_str() != part.blake3 {
         return Err(SnapshotError::damaged(
             &part.part,
-            format!("its BLAKE3 digest is {digest}, not {}", part.blake3),
+            format!("its BLAKE3 digest is {digest} instead of {}", part.blake3),
         ));
     }
     Ok(())
@@ -132,7 +132,7 @@ fn check_rows(part: &Part, n_rows: usize) -> Result<(), SnapshotError> {
     if n_rows as u64 == part.rows {
         return Ok(());
     }
-    Err(SnapshotError::damaged(&part.part, format!("it has {n_rows} rows, not {}", part.rows)))
+    Err(SnapshotError::damaged(&part.part, format!("it has {n_rows} rows instead of {}", part.rows)))
 }
 
 /// Read a JSON record.

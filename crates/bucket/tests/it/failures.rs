@@ -107,7 +107,7 @@ async fn a_lost_answer_is_settled_by_reading_back() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_there_is_told_within_seconds() {
+async fn a_missing_endpoint_is_reported_within_seconds() {
     // Port 9 (discard) of this machine: nothing listens. The options stand in for AWS_ENDPOINT_URL, which other
     // tests of this process need.
     let url = "s3://bucket/prefix".parse().unwrap();
@@ -130,7 +130,7 @@ async fn an_endpoint_that_is_not_there_is_told_within_seconds() {
 }
 
 #[test]
-fn urls_that_are_no_bucket_say_what_to_write() {
+fn a_url_that_is_not_a_bucket_is_refused_with_what_to_write() {
     let check = |url: &str, options: &[(&str, &str)], expected: &str| {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let error = Bucket::open_with(&url.parse().unwrap(), options).unwrap_err().to_string();

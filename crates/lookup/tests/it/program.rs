@@ -28,7 +28,7 @@ fn all_faults_are_told_at_once() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{said}");
     for fault in
-        ["shard: `4/4` is no shard", "listen: `nowhere`", "refresh.jitter: 3", "limits.max_batch_keys"]
+        ["shard: `4/4` is not a shard", "listen: `nowhere`", "refresh.jitter: 3", "limits.max_batch_keys"]
     {
         assert!(said.contains(fault), "{fault} is missing from\n{said}");
     }

@@ -39,7 +39,7 @@ async fn a_rollback_is_a_new_announcement(bucket: &Bucket) {
     assert!(matches!(nothing, Err(SnapshotError::Bucket(error)) if error.is_not_found()));
 }
 
-async fn workers_on_one_bucket_agree_or_are_told(bucket: &Bucket) {
+async fn workers_on_one_bucket_agree_or_get_an_error(bucket: &Bucket) {
     let run = run_of("2011-12-10");
     let publisher = Publisher::begin(bucket, run.clone()).await.unwrap();
     let part = publisher.write_users_part(1, users(run.day, 1, 20), &json!({})).await.unwrap();
@@ -61,7 +61,7 @@ async fn workers_on_one_bucket_agree_or_are_told(bucket: &Bucket) {
         publisher.write_users_part(missing, users(run.day, missing, 20), &json!({})).await.unwrap();
     }
     let incomplete = publisher.publish(Vec::new(), &json!({})).await.unwrap_err().to_string();
-    assert!(incomplete.contains("items are not done"), "{incomplete}");
+    assert!(incomplete.contains("the items are missing"), "{incomplete}");
 }
 
 async fn a_failed_gate_keeps_readers_where_they_are(bucket: &Bucket) {
@@ -75,7 +75,7 @@ async fn a_failed_gate_keeps_readers_where_they_are(bucket: &Bucket) {
     assert_eq!(read_manifest(bucket, &manifest.key()).await.unwrap(), manifest, "it can be inspected");
     let error = publisher.announce(Reason::Publish, "test", false).await.unwrap_err().to_string();
     assert!(
-        error.contains("effective rank is 1.5, at least 2 is asked for") && !error.contains("users is"),
+        error.contains("effective rank is 1.5; the minimum is 2") && !error.contains("users is"),
         "{error}"
     );
     assert_eq!(newest_announcement(bucket).await.unwrap(), before);
@@ -96,7 +96,7 @@ async fn halves_are_carried_bit_for_bit(bucket: &Bucket) {
 async fn conforms(bucket: &Bucket) {
     what_is_announced_is_read_back(bucket).await;
     a_rollback_is_a_new_announcement(bucket).await;
-    workers_on_one_bucket_agree_or_are_told(bucket).await;
+    workers_on_one_bucket_agree_or_get_an_error(bucket).await;
     a_failed_gate_keeps_readers_where_they_are(bucket).await;
     halves_are_carried_bit_for_bit(bucket).await;
 }

@@ -45,8 +45,8 @@ async fn a_part_that_changed_is_refused() {
     written.damage(&cut.part, |bytes| bytes.truncate(bytes.len() - 1));
     std::fs::remove_file(written.folder.path().join(&gone.part)).unwrap();
     check(read_users_part(&written.bucket, bit).await, &bit.part, "BLAKE3 digest");
-    check(read_users_part(&written.bucket, cut).await, &cut.part, "bytes, not");
-    check(read_users_part(&written.bucket, gone).await, &gone.part, "it is gone");
+    check(read_users_part(&written.bucket, cut).await, &cut.part, "bytes instead of");
+    check(read_users_part(&written.bucket, gone).await, &gone.part, "the file is missing");
     let item = &written.manifest.item_parts[0].part;
     written.damage(item, |bytes| bytes[50] ^= 1);
     check(read_items(&written.bucket, &written.manifest).await, item, "roll back to another snapshot");
@@ -57,7 +57,7 @@ async fn a_record_that_contradicts_its_file_is_refused() {
     let written = Written::new().await;
     let part = written.manifest.user_parts[0].clone();
     let more_rows = Part { rows: part.rows + 1, ..part.clone() };
-    check(read_users_part(&written.bucket, &more_rows).await, &part.part, "rows, not");
+    check(read_users_part(&written.bucket, &more_rows).await, &part.part, "rows instead of");
     let items_as_users = &written.manifest.item_parts[0];
     check(
         read_users_part(&written.bucket, items_as_users).await,
@@ -73,7 +73,7 @@ async fn a_torn_or_foreign_record_is_refused() {
     written.damage(&key, |bytes| {
         *bytes = String::from_utf8_lossy(bytes).replace("2011-12-09/", "2011-12-08/").into()
     });
-    check(read_manifest(&written.bucket, &key).await, &key, "it says that it is of 2011-12-08/");
+    check(read_manifest(&written.bucket, &key).await, &key, "it is the manifest of 2011-12-08/");
     written.damage(&key, |bytes| {
         *bytes =
             String::from_utf8_lossy(bytes).replace("\"format_version\": 1", "\"format_version\": 2").into();
