@@ -102,9 +102,10 @@ impl TryFrom<Raw> for Config {
         let listen = faults.take("listen", address(&raw.listen));
         let admin_listen = faults.take("admin_listen", address(&raw.admin_listen));
         let lookups = faults.lookups(raw.lookups);
-        let trainer = raw.trainer.and_then(|url| faults.take("trainer", http(&url)));
-        let inference_metrics =
-            raw.inference_metrics.and_then(|url| faults.take("inference_metrics", http(&url)));
+        let trainer = raw.trainer.and_then(|url| faults.take("trainer", http(&url, &["http"])));
+        let inference_metrics = raw
+            .inference_metrics
+            .and_then(|url| faults.take("inference_metrics", http(&url, &["http", "https"])));
         for (key, is_zero) in [
             ("timeout", raw.timeout.is_zero()),
             ("bucket_timeout", raw.bucket_timeout.is_zero()),
@@ -156,8 +157,9 @@ impl Faults {
             } else if !names.insert(name.clone()) {
                 self.0.push(format!("lookups[{at}].name: `{name}` is there twice"));
             }
-            let grpc = self.take(&format!("lookups[{at}].grpc"), http(&grpc));
-            let metrics = metrics.and_then(|url| self.take(&format!("lookups[{at}].metrics"), http(&url)));
+            let grpc = self.take(&format!("lookups[{at}].grpc"), http(&grpc, &["http"]));
+            let metrics = metrics
+                .and_then(|url| self.take(&format!("lookups[{at}].metrics"), http(&url, &["http", "https"])));
             lookups.extend(grpc.map(|grpc| LookupAddress { name, grpc, metrics }));
         }
         lookups
@@ -168,9 +170,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port, for example 127.0.0.1:8080"))
 }
 
-fn http(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.has_host());
-    url.ok_or_else(|| format!("`{text}` is no address; write http://HOST:PORT"))
+fn http(text: &str, schemes: &[&str]) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
+    let forms = schemes.iter().map(|scheme| format!("{scheme}://HOST:PORT")).collect::<Vec<_>>();
+    url.ok_or_else(|| format!("`{text}` is not an address; write {}", forms.join(" or ")))
 }
 
 #[cfg(test)]
@@ -193,6 +196,7 @@ mod tests {
             .replace("127.0.0.1:8080", "8080")
             .replace("grpc: http://127.0.0.1:50051", "grpc: 127.0.0.1:50051")
             .replace("name: lookup", "name: ' '")
+            .replace("metrics: http://127.0.0.1:9102/metrics", "metrics: ftp://127.0.0.1/metrics")
             .replace("trainer: null", "trainer: https://trainer:1")
             .replace("show_runs: 14", "show_runs: 0")
             .replace("timeout: 2s", "timeout: soon");
@@ -203,6 +207,7 @@ mod tests {
             "listen:",
             "lookups[0].grpc:",
             "lookups[0].name:",
+            "lookups[0].metrics: `ftp://127.0.0.1/metrics` is not an address; write http://HOST:PORT or https://HOST:PORT",
             "trainer:",
             "show_runs:",
             "timeout: `soon`",
@@ -213,7 +218,8 @@ mod tests {
 
     #[test]
     fn two_replicas_have_two_names() {
-        let one = || RawLookup { name: "a".into(), grpc: "http://a:1".into(), metrics: None };
+        let metrics = || Some("https://a/metrics".into());
+        let one = || RawLookup { name: "a".into(), grpc: "http://a:1".into(), metrics: metrics() };
         let mut faults = Faults::default();
         assert_eq!(faults.lookups(vec![one(), one()]).len(), 2);
         assert_eq!(faults.0, ["lookups[1].name: `a` is there twice"]);

@@ -20,7 +20,7 @@ use url::Url;
 use crate::config::LookupAddress;
 use crate::fresh::Fresh;
 use crate::outage::Outage;
-use crate::scrape::Scrape;
+use crate::scrape::{Scrape, Scraper};
 
 const CALLS: &str = "rpc_server_call_duration_seconds";
 const LOOKUPS: &str = "embedding_lookup_total";
@@ -29,6 +29,7 @@ const LOOKUPS: &str = "embedding_lookup_total";
 #[derive(Debug)]
 pub(crate) struct Replicas {
     replicas: Vec<Replica>,
+    scraper: Scraper,
     timeout: Duration,
     fresh: Fresh<Arc<Vec<Look>>>,
 }
@@ -114,19 +115,24 @@ pub(crate) fn outage(place: &Url, status: &Status) -> Outage {
 impl Replicas {
     /// # Errors
     /// When an address is none.
-    pub(crate) fn new(addresses: &[LookupAddress], token: &Token, timeout: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        addresses: &[LookupAddress],
+        token: &Token,
+        scraper: &Scraper,
+        timeout: Duration,
+    ) -> anyhow::Result<Self> {
         let replica = |address: &LookupAddress| -> anyhow::Result<Replica> {
             let channel = channel(&address.grpc, timeout)?;
             let client = EmbeddingLookupClient::with_interceptor(channel, token.clone());
             Ok(Replica { address: address.clone(), client, before: Mutex::default() })
         };
         let replicas = addresses.iter().map(replica).collect::<anyhow::Result<_>>()?;
-        Ok(Self { replicas, timeout, fresh: Fresh::default() })
+        Ok(Self { replicas, scraper: scraper.clone(), timeout, fresh: Fresh::default() })
     }
 
     /// Every replica, in the order of the settings, as of two seconds ago at most.
     pub(crate) async fn look(&self) -> Arc<Vec<Look>> {
-        let looks = self.replicas.iter().map(|replica| replica.look(self.timeout));
+        let looks = self.replicas.iter().map(|replica| replica.look(&self.scraper, self.timeout));
         self.fresh.get(async { Arc::new(futures::future::join_all(looks).await) }).await
     }
 
@@ -184,14 +190,14 @@ impl Replica {
         }
     }
 
-    async fn look(&self, timeout: Duration) -> Look {
+    async fn look(&self, scraper: &Scraper, timeout: Duration) -> Look {
         let mut client = self.client.clone();
         let status = async {
             let status = client.get_serving_status(Request::new(GetServingStatusRequest {}));
             within(timeout, status).await.map_err(|status| outage(&self.address.grpc, &status))
         };
         let traffic = async {
-            let scraped = Scrape::fetch(self.address.metrics.as_ref()?, timeout).await;
+            let scraped = scraper.fetch(self.address.metrics.as_ref()?).await;
             Some(scraped.map(|scrape| self.traffic(&scrape)))
         };
         let (status, traffic) = futures::join!(status, traffic);
@@ -200,8 +206,7 @@ impl Replica {
 
     fn traffic(&self, scrape: &Scrape) -> Traffic {
         let result = |name: &str| scrape.sum(LOOKUPS, &[("result", name)]).unwrap_or(0.0);
-        let calls = scrape.sum(&format!("{CALLS}_count"), &[]).unwrap_or(0.0);
-        let seconds = scrape.sum(&format!("{CALLS}_sum"), &[]).unwrap_or(0.0);
+        let (calls, seconds) = scrape.count_and_sum(CALLS);
         let now = Instant::now();
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).replace((now, calls));
         Traffic {

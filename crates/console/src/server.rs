@@ -25,7 +25,7 @@ use crate::pages;
 use crate::people::People;
 use crate::published::Reader;
 use crate::replicas::Replicas;
-use crate::scrape::Scrape;
+use crate::scrape::{Scrape, Scraper};
 use crate::training::Trainer;
 
 /// How long pages under way may take once the program is to end.
@@ -62,28 +62,29 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(crate) struct Schedule {
     url: Url,
-    timeout: Duration,
+    scraper: Scraper,
     fresh: Fresh<Result<Arc<Scrape>, Outage>>,
 }
 
 impl Schedule {
     /// What it says, as of two seconds ago at most.
     pub(crate) async fn scrape(&self) -> Result<Arc<Scrape>, Outage> {
-        self.fresh.get(async { Ok(Arc::new(Scrape::fetch(&self.url, self.timeout).await?)) }).await
+        self.fresh.get(async { Ok(Arc::new(self.scraper.fetch(&self.url).await?)) }).await
     }
 }
 
 impl Sources {
     fn new(config: &Config) -> anyhow::Result<Self> {
         let bucket = Bucket::open(&config.bucket)?;
+        let scraper = Scraper::new(config.timeout)?;
         let schedule =
-            |url: &Url| Schedule { url: url.clone(), timeout: config.timeout, fresh: Fresh::default() };
+            |url: &Url| Schedule { url: url.clone(), scraper: scraper.clone(), fresh: Fresh::default() };
         let token = Token::of_file(config.token_file.as_deref())?;
         let trainer = |url: &Url| Trainer::new(url, token.clone(), config.timeout, config.show_runs);
         Ok(Self {
             reader: Reader::new(&bucket, config.bucket_timeout, config.show_runs),
             people: People::new(&bucket, config.max_read_bytes),
-            replicas: Replicas::new(&config.lookups, &token, config.timeout)?,
+            replicas: Replicas::new(&config.lookups, &token, &scraper, config.timeout)?,
             trainer: config.trainer.as_ref().map(trainer).transpose()?,
             schedule: config.inference_metrics.as_ref().map(schedule),
         })
