@@ -17,13 +17,13 @@ pub const SHIPPED: &str = include_str!("../../../config/console.yaml");
 pub struct Config {
     /// The bucket that is shown.
     pub bucket: Url,
-    /// Where the page is answered.
+    /// The address of the page.
     pub listen: SocketAddr,
-    /// Where `/metrics`, `/livez` and `/readyz` are answered.
+    /// The address of `/metrics`, `/livez` and `/readyz`.
     pub admin_listen: SocketAddr,
-    /// Who may look; everybody without it.
+    /// Who may see the page; everyone without it.
     pub tokens_file: Option<PathBuf>,
-    /// The token that lookups and the trainer are asked with.
+    /// The token for calls to the lookups and the trainer.
     pub token_file: Option<PathBuf>,
     /// The lookup replicas.
     pub lookups: Vec<LookupAddress>,
@@ -31,24 +31,24 @@ pub struct Config {
     pub trainer: Option<Url>,
     /// `/metrics` of `inference schedule`.
     pub inference_metrics: Option<Url>,
-    /// How long a service may take.
+    /// How long a service may take to answer.
     #[serde(with = "duration")]
     pub timeout: Duration,
-    /// How long the bucket may take.
+    /// How long the bucket may take to answer.
     #[serde(with = "duration")]
     pub bucket_timeout: Duration,
-    /// Runs and models that are shown.
+    /// How many announcements, models and training runs are shown.
     pub show_runs: usize,
     /// Largest object that is read into memory.
     pub max_read_bytes: u64,
 }
 
-/// Where a lookup replica is.
+/// The addresses of a lookup replica.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LookupAddress {
-    /// What the page calls it.
+    /// Its name on the page.
     pub name: String,
-    /// Where it answers gRPC.
+    /// Its gRPC address.
     pub grpc: Url,
     /// Its `/metrics`.
     pub metrics: Option<Url>,
@@ -113,7 +113,7 @@ impl TryFrom<Raw> for Config {
             ("max_read_bytes", raw.max_read_bytes == 0),
         ] {
             if is_zero {
-                faults.0.push(format!("{key}: must be more than nothing"));
+                faults.0.push(format!("{key}: must be positive"));
             }
         }
         let (Some(bucket), Some(listen), Some(admin_listen), true) =
@@ -139,7 +139,7 @@ impl TryFrom<Raw> for Config {
     }
 }
 
-/// All that is wrong so far.
+/// The faults found so far.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -153,9 +153,9 @@ impl Faults {
         let mut lookups = Vec::with_capacity(raw.len());
         for (at, RawLookup { name, grpc, metrics }) in raw.into_iter().enumerate() {
             if name.trim().is_empty() {
-                self.0.push(format!("lookups[{at}].name: is empty; the page must call it something"));
+                self.0.push(format!("lookups[{at}].name: is empty; give the replica a name"));
             } else if !names.insert(name.clone()) {
-                self.0.push(format!("lookups[{at}].name: `{name}` is there twice"));
+                self.0.push(format!("lookups[{at}].name: `{name}` is used twice"));
             }
             let grpc = self.take(&format!("lookups[{at}].grpc"), http(&grpc, &["http"]));
             let metrics = metrics
@@ -167,7 +167,7 @@ impl Faults {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is not an address with a port, for example 127.0.0.1:8080"))
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port, such as 127.0.0.1:8080"))
 }
 
 fn http(text: &str, schemes: &[&str]) -> Result<Url, String> {
@@ -181,15 +181,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_settings_are_good() {
+    fn the_shipped_settings_are_valid() {
         let config = Config::load(None).unwrap();
-        assert!(config.listen.ip().is_loopback() && config.tokens_file.is_none(), "nobody else may look");
+        assert!(
+            config.listen.ip().is_loopback() && config.tokens_file.is_none(),
+            "the page shows what users did: by default only this machine sees it"
+        );
         assert_eq!(config.lookups.len(), 1);
         assert_eq!((config.trainer, config.inference_metrics), (None, None));
     }
 
     #[test]
-    fn all_faults_are_told_at_once() {
+    fn all_faults_are_reported_at_once() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let wrong = SHIPPED
             .replace("bucket: ./bucket", "bucket: ''")
@@ -222,6 +225,6 @@ mod tests {
         let one = || RawLookup { name: "a".into(), grpc: "http://a:1".into(), metrics: metrics() };
         let mut faults = Faults::default();
         assert_eq!(faults.lookups(vec![one(), one()]).len(), 2);
-        assert_eq!(faults.0, ["lookups[1].name: `a` is there twice"]);
+        assert_eq!(faults.0, ["lookups[1].name: `a` is used twice"]);
     }
 }

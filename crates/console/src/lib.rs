@@ -1,29 +1,31 @@
-//! The status page: what the bucket, the lookup replicas and the trainer say, as HTML, for people.
+//! The status page: the state of the bucket, the lookup replicas and the trainer, as HTML, for people.
 //!
 //! ```text
-//! bucket    ─▶ published (announcements, runs, models) ─┐
-//! replicas  ─▶ replicas (GetServingStatus, /metrics) ───┼─▶ pages ─askama─▶ HTML
-//! trainer   ─▶ training (ListRuns) ─────────────────────┤
-//! bucket    ─▶ people (a user's actions, nearest items) ┘
+//! bucket    ─▶ bucket_reader (announcements, snapshots, models) ─┐
+//! replicas  ─▶ replicas (GetServingStatus, /metrics) ────────────┼─ sources ─▶ pages ─askama─▶ HTML
+//! trainer   ─▶ training (ListRuns) ──────────────────────────────┤
+//! bucket    ─▶ users (a user's actions, nearest items) ──────────┘
 //! ```
 //!
-//! [`run`] takes bound listeners and a token, and serves until the token is cancelled. Each source is asked for itself
-//! and with a deadline, so one that is down costs its own part of the page. It must never write to the bucket nor ask a
-//! service to change anything, and it links neither torch nor polars.
+//! [`run`] takes bound listeners and a token, and serves until the token is cancelled. Each source is read on its own and
+//! with a deadline, so a source that is down costs only its part of the page. The page must never write to the bucket nor
+//! request a change from a service, and it links neither torch nor polars.
 
+mod bucket_reader;
+mod cached;
+mod calls;
 pub mod config;
-mod fresh;
+mod format;
 mod outage;
 mod pages;
-mod people;
-mod published;
 mod replicas;
 mod report;
 mod scrape;
 mod server;
+mod sources;
 mod tables;
 mod training;
-mod words;
+mod users;
 
 pub use config::Config;
 pub use server::run;

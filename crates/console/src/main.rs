@@ -1,4 +1,4 @@
-//! The program `console`: bind, then hand over to the library.
+//! The program `console`: bind the ports, then serve.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use dayvec_console::Config;
 use dayvec_runtime::Listeners;
 use dayvec_runtime::program::{self, ConfigArgs};
 
-/// Serve a read-only status page: what is announced, served, trained, and what is behind one user's embedding.
+/// Serve a read-only status page: what is announced, served and trained, and what one user's embedding is based on.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {

@@ -1,35 +1,39 @@
-//! A place that could not be read, in the words of the page: which, why, and what to do.
+//! A source that could not be read, as the page shows it: which one, why, and what to do.
 
 use std::error::Error;
 
 /// Why a part of the page is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {reason}")]
+#[error("{source_name}: {reason}")]
 pub(crate) struct Outage {
-    /// What was asked.
-    pub(crate) place: String,
-    /// What went wrong, with what to do about it.
+    /// The source: an address, a bucket, a key.
+    pub(crate) source_name: String,
+    /// What went wrong, and what to do about it.
     pub(crate) reason: String,
 }
 
 impl Outage {
-    /// The failure of `place`, with its causes; one that its parent's text already tells is not told twice.
-    pub(crate) fn new(place: impl Into<String>, error: &dyn Error) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !reason.contains(&text) {
-                reason.push_str(": ");
-                reason.push_str(&text);
-            }
-            cause = error.source();
-        }
-        Self { place: place.into(), reason }
+    pub(crate) fn new(source_name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { source_name: source_name.into(), reason: reason.into() }
     }
 
-    /// A failure that is a sentence already.
-    pub(crate) fn said(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: place.into(), reason: reason.into() }
+    /// The reason is the error with its causes.
+    pub(crate) fn from_error(source_name: impl Into<String>, error: &dyn Error) -> Self {
+        Self::new(source_name, chain(error))
     }
+}
+
+/// An error with its causes; a cause that the text before already contains is left out.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
 }

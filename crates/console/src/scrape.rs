@@ -33,12 +33,12 @@ impl Scraper {
 
     /// Fetch and parse a page of metrics.
     pub(crate) async fn fetch(&self, url: &Url) -> Result<Scrape, Outage> {
-        let outage = |reason: String| Outage::said(url.as_str(), reason);
+        let outage = |reason: String| Outage::new(url.as_str(), reason);
         let failed = |error: reqwest::Error| {
             if error.is_timeout() {
                 outage(format!("no answer within {:?}", self.timeout))
             } else {
-                Outage::new(url.as_str(), &error.without_url())
+                Outage::from_error(url.as_str(), &error.without_url())
             }
         };
         let answer = self.client.get(url.clone()).send().await.map_err(failed)?;
@@ -238,7 +238,7 @@ mod tests {
         ] {
             let outage = fetch("http", answer, PATIENCE).await.unwrap_err();
             assert!(outage.reason.contains(expected), "{expected}: {outage}");
-            assert!(outage.place.ends_with("/metrics"), "{outage}");
+            assert!(outage.source_name.ends_with("/metrics"), "{outage}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The page's life: listen, answer, count, and leave in good order.
+//! The web server of the page: who may look, the headers and the count of every answer, a graceful stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,32 +10,24 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use dayvec_bucket::Bucket;
 use dayvec_runtime::admin::{self, Readiness};
-use dayvec_runtime::authentication::{Guard, Token};
+use dayvec_runtime::authentication::Guard;
 use dayvec_runtime::{Exit, Listeners, OrExit as _};
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::config::Config;
-use crate::fresh::Fresh;
-use crate::outage::Outage;
 use crate::pages;
-use crate::people::People;
-use crate::published::Reader;
-use crate::replicas::Replicas;
-use crate::scrape::{Scrape, Scraper};
-use crate::training::Trainer;
+use crate::sources::Sources;
 
-/// How long pages under way may take once the program is to end.
+/// How long requests in progress may take after a shutdown began.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What browsers are asked for: any name, and the token as the password (RFC 7617).
+/// Browsers ask for any name, and the token as the password (RFC 7617).
 const CHALLENGE: &str = r#"Basic realm="dayvec: any name, and your token", charset="UTF-8""#;
 
-/// Nothing but our own style and icon is loaded, no script runs, no other site may frame the page, and what users did is
-/// stored nowhere on the way.
+/// Only our own style and icon are loaded, no script runs, no other site may frame the page, and no cache on the way
+/// stores what users did.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -48,55 +40,12 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// Everything that pages are made from.
-#[derive(Debug)]
-pub(crate) struct Sources {
-    pub(crate) reader: Reader,
-    pub(crate) people: People,
-    pub(crate) replicas: Replicas,
-    pub(crate) trainer: Option<Trainer>,
-    pub(crate) schedule: Option<Schedule>,
-}
-
-/// The metrics page of `inference schedule`.
-#[derive(Debug)]
-pub(crate) struct Schedule {
-    url: Url,
-    scraper: Scraper,
-    fresh: Fresh<Result<Arc<Scrape>, Outage>>,
-}
-
-impl Schedule {
-    /// What it says, as of two seconds ago at most.
-    pub(crate) async fn scrape(&self) -> Result<Arc<Scrape>, Outage> {
-        self.fresh.get(async { Ok(Arc::new(self.scraper.fetch(&self.url).await?)) }).await
-    }
-}
-
-impl Sources {
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        let bucket = Bucket::open(&config.bucket)?;
-        let scraper = Scraper::new(config.timeout)?;
-        let schedule =
-            |url: &Url| Schedule { url: url.clone(), scraper: scraper.clone(), fresh: Fresh::default() };
-        let token = Token::of_file(config.token_file.as_deref())?;
-        let trainer = |url: &Url| Trainer::new(url, token.clone(), config.timeout, config.show_runs);
-        Ok(Self {
-            reader: Reader::new(&bucket, config.bucket_timeout, config.show_runs),
-            people: People::new(&bucket, config.max_read_bytes),
-            replicas: Replicas::new(&config.lookups, &token, &scraper, config.timeout)?,
-            trainer: config.trainer.as_ref().map(trainer).transpose()?,
-            schedule: config.inference_metrics.as_ref().map(schedule),
-        })
-    }
-}
-
 /// Serve until `shutdown`.
 ///
-/// It is ready at once: a bucket or a service that does not answer is what the page is there to say.
+/// It is ready at once: reporting a bucket or a service that does not answer is what the page is for.
 ///
 /// # Errors
-/// With exit code 64 for a bucket or a file of tokens that can't be opened; when a listener fails.
+/// With exit code 64 for a bucket or a token file that cannot be opened; when a listener fails.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
     let sources = Arc::new(Sources::new(&config).or_exit(Exit::BadConfig)?);
@@ -128,13 +77,14 @@ fn router(sources: Arc<Sources>, guard: Guard) -> Router {
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
         .fallback(pages::not_found)
-        .layer(middleware::from_fn_with_state(guard, let_in))
+        .layer(middleware::from_fn_with_state(guard, authenticate))
         .layer(middleware::from_fn(finish))
         .with_state(sources)
 }
 
-/// Answer only those who may call. Browsers ask people for a name and a password, and send both from then on.
-async fn let_in(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+/// Answer only callers with a token, where tokens are configured. Browsers ask people for a name and a password once, and
+/// send both from then on.
+async fn authenticate(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     match guard.admit(authorization) {
         Ok(_) => next.run(request).await,
@@ -145,7 +95,7 @@ async fn let_in(State(guard): State<Guard>, request: Request, next: Next) -> Res
     }
 }
 
-/// Add the headers, and count.
+/// Add the headers, and count the answer.
 async fn finish(request: Request, next: Next) -> Response {
     let route = route(request.uri().path());
     let mut response = next.run(request).await;
@@ -157,7 +107,7 @@ async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-/// The route of a path; few, so that a stranger's paths do not become labels.
+/// The route of a path as a metric label; paths that do not exist share one, so that labels stay few.
 fn route(path: &str) -> &'static str {
     match path {
         "/" => "/",

@@ -1,6 +1,6 @@
-//! Text and whole numbers out of Parquet files of the bucket: item titles, and a user's actions.
+//! What the page reads from Parquet files of the bucket: item titles, and a user's actions.
 //!
-//! A file on this machine is read in place, one elsewhere through memory, and never one above the limit.
+//! A local file is read in place, a remote one through memory, and only up to a size limit.
 
 use std::fs::File;
 
@@ -18,12 +18,12 @@ use parquet::file::reader::ChunkReader;
 
 use crate::outage::Outage;
 
-/// Rows that are decoded at once.
-const ROWS: usize = 65_536;
+/// Rows per decoded batch.
+const BATCH_ROWS: usize = 65_536;
 
-/// A file of the bucket, ready to be decoded on a thread that may block.
+/// A Parquet file of the bucket, ready to be decoded on a thread that may block.
 pub(crate) enum Table {
-    Here(File),
+    Local(File),
     Fetched(Bytes),
 }
 
@@ -38,26 +38,26 @@ pub(crate) struct Action {
 
 impl Table {
     /// Open a file of the bucket; `None` where there is none.
-    pub(crate) async fn open(bucket: &Bucket, key: &str, most_bytes: u64) -> Result<Option<Self>, Outage> {
+    pub(crate) async fn open(bucket: &Bucket, key: &str, max_bytes: u64) -> Result<Option<Self>, Outage> {
         let place = || format!("bucket {}", bucket.url());
-        let size_bytes = bucket.size_of(key).await.map_err(|error| Outage::new(place(), &error))?;
+        let size_bytes = bucket.size_of(key).await.map_err(|error| Outage::from_error(place(), &error))?;
         let Some(size_bytes) = size_bytes else { return Ok(None) };
         if let Some(path) = bucket.local_path(key) {
             return File::open(path)
-                .map(|file| Some(Self::Here(file)))
-                .map_err(|error| Outage::new(key, &error));
+                .map(|file| Some(Self::Local(file)))
+                .map_err(|error| Outage::from_error(key, &error));
         }
-        if size_bytes > most_bytes {
-            return Err(Outage::said(key, too_large(size_bytes)));
+        if size_bytes > max_bytes {
+            return Err(Outage::new(key, too_large(size_bytes)));
         }
-        let bytes = bucket.get(key).await.map_err(|error| Outage::new(place(), &error))?;
+        let bytes = bucket.get(key).await.map_err(|error| Outage::from_error(place(), &error))?;
         Ok(Some(Self::Fetched(bytes)))
     }
 
     /// Call `take` with each (item id, title) that has a title.
     pub(crate) fn titles(self, take: impl FnMut(&str, &str)) -> Result<()> {
         match self {
-            Self::Here(file) => titles(file, take),
+            Self::Local(file) => titles(file, take),
             Self::Fetched(bytes) => titles(bytes, take),
         }
     }
@@ -65,7 +65,7 @@ impl Table {
     /// The actions of a user, newest first.
     pub(crate) fn actions(self, user_id: &str) -> Result<Vec<Action>> {
         match self {
-            Self::Here(file) => actions(file, user_id),
+            Self::Local(file) => actions(file, user_id),
             Self::Fetched(bytes) => actions(bytes, user_id),
         }
     }
@@ -73,13 +73,13 @@ impl Table {
 
 /// Why a file is not read.
 pub(crate) fn too_large(size_bytes: u64) -> String {
-    format!("it has {size_bytes} bytes, more than this page reads into memory; raise max_read_bytes")
+    format!("its {size_bytes} bytes are above the limit of max_read_bytes; raise max_read_bytes")
 }
 
-/// Types as Parquet has them, whatever the writer's library calls its columns.
+/// Column types are Parquet's own: the Arrow schema that some writers embed names other types for the same columns.
 fn open<R: ChunkReader + 'static>(file: R) -> Result<ParquetRecordBatchReaderBuilder<R>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?.with_batch_size(ROWS))
+    Ok(ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?.with_batch_size(BATCH_ROWS))
 }
 
 fn titles<R: ChunkReader + 'static>(file: R, mut take: impl FnMut(&str, &str)) -> Result<()> {
@@ -104,7 +104,7 @@ fn actions<R: ChunkReader + 'static>(file: R, user_id: &str) -> Result<Vec<Actio
     let users = ProjectionMask::columns(builder.parquet_schema(), ["user_id"]);
     let user_id = user_id.to_owned();
     let is_of_user = ArrowPredicateFn::new(users, move |batch| {
-        let ids = batch.column(0).as_string_opt::<i32>().ok_or_else(|| wrong("user_id"))?;
+        let ids = batch.column(0).as_string_opt::<i32>().ok_or_else(|| bad_column("user_id"))?;
         Ok(BooleanArray::from_iter(ids.iter().map(|id| Some(id == Some(user_id.as_str())))))
     });
     let columns = ProjectionMask::columns(builder.parquet_schema(), ["item_id", "action", "timestamp"]);
@@ -114,7 +114,7 @@ fn actions<R: ChunkReader + 'static>(file: R, user_id: &str) -> Result<Vec<Actio
         let batch = batch?;
         let times =
             batch.column_by_name("timestamp").and_then(|column| column.as_primitive_opt::<Int64Type>());
-        let times = times.ok_or_else(|| wrong("timestamp"))?;
+        let times = times.ok_or_else(|| bad_column("timestamp"))?;
         for row_idx in 0..batch.num_rows() {
             let text = |name| text(&batch, name, row_idx).map(|text| text.unwrap_or_default().to_owned());
             actions.push(Action {
@@ -133,10 +133,12 @@ fn text<'a>(batch: &'a RecordBatch, column: &'static str, row_idx: usize) -> Res
     use arrow_array::Array as _;
 
     let texts = batch.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
-    let texts = texts.ok_or_else(|| wrong(column))?;
+    let texts = texts.ok_or_else(|| bad_column(column))?;
     Ok((!texts.is_null(row_idx)).then(|| texts.value(row_idx)))
 }
 
-fn wrong(column: &str) -> ParquetError {
-    ParquetError::General(format!("it has no column `{column}` as dayvec writes it"))
+fn bad_column(column: &str) -> ParquetError {
+    ParquetError::General(format!(
+        "the column `{column}` is missing or has a type that dayvec does not write"
+    ))
 }

@@ -1,4 +1,4 @@
-//! What the trainer service says about its runs, and how long the one under way will take.
+//! The training runs of the trainer service, and how long the current one will take.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,9 +10,12 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use url::Url;
 
-use crate::fresh::Fresh;
+use crate::cached::Cached;
+use crate::calls::{channel, outage, within};
 use crate::outage::Outage;
-use crate::replicas::{channel, outage, within};
+
+/// The stage in which steps are taken, as `Progress.stage` names it.
+const TRAIN_STAGE: &str = "train";
 
 /// The trainer service.
 #[derive(Debug)]
@@ -20,77 +23,89 @@ pub(crate) struct Trainer {
     url: Url,
     client: TrainerClient<InterceptedService<Channel, Token>>,
     timeout: Duration,
-    shown: u32,
-    began: Mutex<Option<Began>>,
-    fresh: Fresh<Result<Arc<Vec<Shown>>, Outage>>,
+    /// Runs that are shown.
+    limit: u32,
+    /// The first step count that was seen of the current run: its speed is measured from there.
+    first_seen: Mutex<Option<StepCount>>,
+    cached: Cached<Result<Arc<Vec<TrainingRun>>, Outage>>,
 }
 
-/// Where a run was when it was first seen: what its speed is counted from.
+/// How many steps a run had taken at some time.
 #[derive(Debug, Clone, Copy)]
-struct Began {
-    number: u64,
+struct StepCount {
+    run_number: u64,
     step: u64,
     at: Instant,
 }
 
-/// A run as it is shown.
+/// A training run, with what it is doing now.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown {
+pub(crate) struct TrainingRun {
     pub(crate) run: Run,
-    /// Seconds that training will take from here, at the speed seen so far.
-    pub(crate) left_s: Option<f64>,
+    /// `None` unless it is running.
+    pub(crate) stage: Option<Stage>,
+}
+
+/// What a running training is doing.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    /// It takes steps.
+    Steps {
+        step: u64,
+        steps: u64,
+        loss: f64,
+        /// Seconds until the last step, at the speed seen so far.
+        left_s: Option<f64>,
+    },
+    /// It prepares or measures; named as in `Progress.stage`.
+    Other(String),
 }
 
 impl Trainer {
     /// # Errors
-    /// When the address is none.
-    pub(crate) fn new(url: &Url, token: Token, timeout: Duration, shown: usize) -> anyhow::Result<Self> {
+    /// When the address is not valid.
+    pub(crate) fn new(url: &Url, token: Token, timeout: Duration, limit: usize) -> anyhow::Result<Self> {
         let client = TrainerClient::with_interceptor(channel(url, timeout)?, token);
-        let (began, fresh) = (Mutex::default(), Fresh::default());
-        Ok(Self {
-            url: url.clone(),
-            client,
-            timeout,
-            shown: u32::try_from(shown).unwrap_or(u32::MAX),
-            began,
-            fresh,
-        })
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let (first_seen, cached) = (Mutex::default(), Cached::default());
+        Ok(Self { url: url.clone(), client, timeout, limit, first_seen, cached })
     }
 
-    /// The newest runs, newest first, as of two seconds ago at most.
-    pub(crate) async fn runs(&self) -> Result<Arc<Vec<Shown>>, Outage> {
-        self.fresh.get(self.ask()).await
+    /// The newest runs, newest first, at most two seconds old.
+    pub(crate) async fn runs(&self) -> Result<Arc<Vec<TrainingRun>>, Outage> {
+        self.cached.get(self.list()).await
     }
 
-    async fn ask(&self) -> Result<Arc<Vec<Shown>>, Outage> {
-        let request = ListRunsRequest { limit: self.shown };
+    async fn list(&self) -> Result<Arc<Vec<TrainingRun>>, Outage> {
+        let request = ListRunsRequest { limit: self.limit };
         let listed = within(self.timeout, self.client.clone().list_runs(request)).await;
         let listed = listed.map_err(|status| outage(&self.url, &status))?;
-        let shown = |run: Run| {
-            let left_s = run.progress.as_ref().and_then(|progress| self.left_s(run.number, progress));
-            Shown { run, left_s }
+        let with_stage = |run: Run| {
+            let stage = run.progress.as_ref().map(|progress| self.stage(run.number, progress));
+            TrainingRun { run, stage }
         };
-        Ok(Arc::new(listed.runs.into_iter().map(shown).collect()))
+        Ok(Arc::new(listed.runs.into_iter().map(with_stage).collect()))
     }
 
-    fn left_s(&self, number: u64, progress: &Progress) -> Option<f64> {
-        if progress.stage != "train" {
-            return None;
+    fn stage(&self, run_number: u64, progress: &Progress) -> Stage {
+        if progress.stage != TRAIN_STAGE {
+            return Stage::Other(progress.stage.clone());
         }
-        let now = Began { number, step: progress.step, at: Instant::now() };
-        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = match *began {
-            Some(first) if first.number == number && first.step <= now.step => first,
-            _ => *began.insert(now),
+        let &Progress { step, steps, loss, .. } = progress;
+        let now = StepCount { run_number, step, at: Instant::now() };
+        let mut first_seen = self.first_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = match *first_seen {
+            Some(first) if first.run_number == run_number && first.step <= step => first,
+            _ => *first_seen.insert(now),
         };
-        left_s(first, now, progress.steps)
+        Stage::Steps { step, steps, loss, left_s: left_s(first, now, steps) }
     }
 }
 
-fn left_s(first: Began, now: Began, steps: u64) -> Option<f64> {
+fn left_s(first: StepCount, now: StepCount, steps: u64) -> Option<f64> {
     let done = now.step - first.step;
-    let each_s = now.at.duration_since(first.at).as_secs_f64() / done as f64;
-    (done > 0).then(|| steps.saturating_sub(now.step) as f64 * each_s)
+    let seconds_per_step = now.at.duration_since(first.at).as_secs_f64() / done as f64;
+    (done > 0).then(|| steps.saturating_sub(now.step) as f64 * seconds_per_step)
 }
 
 #[cfg(test)]
@@ -98,10 +113,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_takes_as_long_as_what_was_seen() {
-        let first = Began { number: 1, step: 100, at: Instant::now() };
+    fn the_remaining_steps_take_as_long_as_those_seen() {
+        let first = StepCount { run_number: 1, step: 100, at: Instant::now() };
         assert_eq!(left_s(first, first, 300), None);
-        let now = Began { step: 150, at: first.at + Duration::from_secs(10), ..first };
+        let now = StepCount { step: 150, at: first.at + Duration::from_secs(10), ..first };
         assert_eq!(left_s(first, now, 300), Some(30.0));
     }
 }

@@ -1,4 +1,4 @@
-//! `/models/<model_id>`: what a model is, how good it is, and what uses it.
+//! `/models/<model_id>`: how a model was trained, how good it is, and what uses it.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::parts::Count;
-use super::{missing, page, unavailable};
+use super::answer::{missing, page, unavailable};
+use super::marks::{Count, Share};
+use crate::bucket_reader::{Contents, Model};
+use crate::format::{Moment, figure, now_s, share, span};
 use crate::outage::Outage;
-use crate::published::{Model, Published};
 use crate::report::{Interval, Report, Row, Table, Training};
-use crate::server::Sources;
-use crate::words::{Moment, figure, now_s, recall, span};
+use crate::sources::Sources;
 
 mod curve;
 
@@ -26,39 +26,38 @@ struct ModelPage {
     model_id: String,
     written: Moment,
     is_serving: bool,
-    report: Result<ReportPart, Outage>,
-    /// Shown snapshots by it: announcement, where it has one, and snapshot id.
+    report: Result<ReportSection, Outage>,
+    /// Recent snapshots made with it: the announcement, where there is one, and the snapshot id.
     snapshots: Vec<(Option<u64>, String)>,
     /// Numbers of its promotions.
     promotions: Vec<u64>,
-    /// `config.yaml` and `spec.yaml`, where they are.
+    /// `config.yaml` and `spec.yaml`, where they exist.
     files: Vec<(&'static str, String)>,
 }
 
-struct ReportPart {
+struct ReportSection {
     tower_pair_id: String,
     items_version: String,
     cut_off: String,
     test_days: i32,
     users: Count,
     actions: Count,
-    tables: Vec<TablePart>,
-    training: Option<TrainingPart>,
+    tables: Vec<TableSection>,
+    training: Option<TrainingSection>,
 }
 
-struct TablePart {
+struct TableSection {
     title: String,
     users: Count,
     items: Count,
     rows: Vec<ScorerRow>,
 }
 
-/// A scorer; the model's own row stands out.
+/// A scorer; the model's own row is highlighted.
 struct ScorerRow {
     scorer: String,
     is_model: bool,
-    exact: String,
-    recall: String,
+    recall: Share,
     interval: String,
     macro_: String,
     unseen: String,
@@ -67,7 +66,7 @@ struct ScorerRow {
     coverage: String,
 }
 
-struct TrainingPart {
+struct TrainingSection {
     steps: Count,
     duration: String,
     loss: String,
@@ -83,44 +82,44 @@ pub(crate) async fn model(
     State(sources): State<Arc<Sources>>,
     model_id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let Ok(Path(model_id)) = model_id else { return missing("There is no such model.") };
-    let published = match sources.reader.published().await {
-        Ok(published) => published,
+    let Ok(Path(model_id)) = model_id else { return missing("This model does not exist.") };
+    let contents = match sources.bucket.contents().await {
+        Ok(contents) => contents,
         Err(outage) => return unavailable(&outage),
     };
-    let Some(model) = published.models.iter().find(|model| model.model_id == model_id) else {
+    let Some(model) = contents.models.iter().find(|model| model.model_id == model_id) else {
         return missing(&format!(
-            "There is no whole checkpoint checkpoints/{model_id}/ among the newest in the bucket."
+            "The model {model_id} is not among the newest complete checkpoints of the bucket."
         ));
     };
     let mut files = Vec::new();
     for file in ["config.yaml", "spec.yaml"] {
-        match sources.reader.text(&model_id, file).await {
+        match sources.bucket.text(&model_id, file).await {
             Ok(text) => files.extend(text.map(|text| (file, text))),
             Err(outage) => return unavailable(&outage),
         }
     }
-    page(StatusCode::OK, &ModelPage::new(model, &published, files))
+    page(StatusCode::OK, &ModelPage::new(model, &contents, files))
 }
 
 impl ModelPage {
-    fn new(model: &Model, published: &Published, files: Vec<(&'static str, String)>) -> Self {
-        let announced = published
+    fn new(model: &Model, contents: &Contents, files: Vec<(&'static str, String)>) -> Self {
+        let announced = contents
             .announced
             .iter()
             .filter_map(|one| Some((Some(one.announcement.sequence), one.manifest.as_ref().ok()?)));
-        let unannounced = published.unannounced.iter().flatten().map(|manifest| (None, manifest));
+        let unannounced = contents.unannounced.iter().flatten().map(|manifest| (None, manifest));
         let snapshots = announced
             .chain(unannounced)
             .filter(|(_, manifest)| manifest.run.model_id == model.model_id)
             .map(|(number, manifest)| (number, manifest.snapshot_id.clone()))
             .collect();
-        let promotions = published.promotions.iter().filter(|one| one.model_id == model.model_id);
+        let promotions = contents.promotions.iter().filter(|one| one.model_id == model.model_id);
         Self {
             model_id: model.model_id.clone(),
             written: Moment::new(model.written_s, now_s()),
-            is_serving: published.serving_model.as_deref() == Some(model.model_id.as_str()),
-            report: model.report.as_ref().map(|report| ReportPart::new(report)).map_err(Clone::clone),
+            is_serving: contents.serving_model.as_deref() == Some(model.model_id.as_str()),
+            report: model.report.as_ref().map(|report| ReportSection::new(report)).map_err(Clone::clone),
             snapshots,
             promotions: promotions.map(|one| one.sequence).collect(),
             files,
@@ -128,7 +127,7 @@ impl ModelPage {
     }
 }
 
-impl ReportPart {
+impl ReportSection {
     fn new(report: &Report) -> Self {
         let tables = [Some(&report.evaluation.all_users), report.evaluation.held_out.as_ref()];
         Self {
@@ -142,14 +141,14 @@ impl ReportPart {
                 .into_iter()
                 .flatten()
                 .filter(|table| !table.rows.is_empty())
-                .map(TablePart::new)
+                .map(TableSection::new)
                 .collect(),
-            training: report.training.as_ref().map(TrainingPart::new),
+            training: report.training.as_ref().map(TrainingSection::new),
         }
     }
 }
 
-impl TablePart {
+impl TableSection {
     fn new(table: &Table) -> Self {
         let first = table.rows.first();
         Self {
@@ -168,18 +167,17 @@ impl ScorerRow {
         Self {
             scorer: row.scorer.clone(),
             is_model: row.scorer == "model",
-            exact: micro.value.map_or_else(String::new, |value| value.to_string()),
-            recall: recall(micro.value),
+            recall: Share::new(micro.value),
             interval: interval(micro),
-            macro_: recall(allowed.recall.macro_.value),
-            unseen: recall(unseen.value),
+            macro_: share(allowed.recall.macro_.value),
+            unseen: share(unseen.value),
             unseen_interval: interval(unseen),
             entropy: allowed
                 .interest_entropy
                 .as_ref()
                 .and_then(|entropy| entropy.nats)
                 .map_or_else(|| "–".to_owned(), figure),
-            coverage: recall(allowed.coverage.p90),
+            coverage: share(allowed.coverage.p90),
         }
     }
 }
@@ -191,7 +189,7 @@ fn interval(interval: &Interval) -> String {
     }
 }
 
-impl TrainingPart {
+impl TrainingSection {
     fn new(training: &Training) -> Self {
         let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
         Self {

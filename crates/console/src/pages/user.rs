@@ -1,4 +1,4 @@
-//! `/user?id=…`: what is behind one user's embedding.
+//! `/user?id=…`: what one user's embedding was computed from, and what is near to it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use axum::response::Response;
 use dayvec_proto::lookup::v1::{GetUserEmbeddingResponse, Status};
 use dayvec_snapshot::Manifest;
 
-use super::page;
-use super::parts::Mark;
+use super::answer::page;
+use super::marks::Mark;
+use crate::format::{Moment, figure, now_s};
 use crate::outage::Outage;
-use crate::people::{Catalogue, Near};
-use crate::replicas::Asked;
-use crate::server::Sources;
+use crate::replicas::UserLookup;
+use crate::sources::Sources;
 use crate::tables::Action;
-use crate::words::{Moment, figure, now_s};
+use crate::users::{Catalogue, NearItem};
 
-/// Actions that are shown: a screenful, and what an embedding leans on most.
+/// Actions that are shown: a screenful, and those that count most for an embedding.
 const SHOWN_ACTIONS: usize = 50;
 /// Nearest items that are shown.
 const NEAREST: usize = 10;
@@ -28,27 +28,26 @@ const NEAREST: usize = 10;
 #[derive(Template)]
 #[template(path = "user.html")]
 struct UserPage {
-    /// As it was asked for; empty for the form alone.
+    /// As it was requested; empty for the form alone.
     id: String,
-    /// Why there is no answer at all.
-    refusal: String,
+    /// Why the request was rejected; empty if it was not.
+    rejection: String,
     answer: Option<Answer>,
 }
 
 struct Answer {
-    embedding: Result<EmbeddingPart, Outage>,
-    /// The snapshot that the rest of the page is of.
+    embedding: Result<EmbeddingSection, Outage>,
+    /// The snapshot that the rest of the page is about.
     snapshot_id: String,
-    /// `None` where the state that the snapshot was made of is gone.
-    actions: Result<Option<ActionsPart>, Outage>,
-    /// `None` where there is no embedding to be near to.
+    /// `None` where the state behind the snapshot was removed.
+    actions: Result<Option<ActionsSection>, Outage>,
+    /// `None` where there is no embedding.
     nearest: Option<Result<Vec<NearRow>, Outage>>,
 }
 
-/// What the lookup says.
-struct EmbeddingPart {
-    mark: Mark,
-    is_found: bool,
+/// The lookup's answer.
+struct EmbeddingSection {
+    status: Status,
     replica: String,
     model_id: String,
     tower_pair_id: String,
@@ -59,7 +58,7 @@ struct EmbeddingPart {
     norm: String,
 }
 
-struct ActionsPart {
+struct ActionsSection {
     total: usize,
     rows: Vec<ActionRow>,
 }
@@ -72,7 +71,7 @@ struct ActionRow {
 }
 
 struct NearRow {
-    near: Near,
+    item: NearItem,
     score: String,
     /// Whether the user acted on it already.
     is_known: bool,
@@ -83,39 +82,47 @@ pub(crate) async fn user(
     State(sources): State<Arc<Sources>>,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
 ) -> Response {
-    let form = |refusal: &str| UserPage { id: String::new(), refusal: refusal.to_owned(), answer: None };
+    let form =
+        |rejection: &str| UserPage { id: String::new(), rejection: rejection.to_owned(), answer: None };
     let Ok(Query(mut query)) = query else {
         return page(
             StatusCode::BAD_REQUEST,
-            &form("The address cannot be read; write the id into the field."),
+            &form("The query of this address is not valid; enter the id in the field."),
         );
     };
     let id = query.remove("id").unwrap_or_default();
     if id.is_empty() {
         return page(StatusCode::OK, &form(""));
     }
-    let asked = sources.replicas.user(&id).await;
-    if let Asked::Refused(said) = asked {
-        let refusal = format!("The lookup refuses this id: {said}");
-        return page(StatusCode::BAD_REQUEST, &UserPage { id, refusal, answer: None });
-    }
-    let answer = answer(&sources, &id, asked).await;
-    let is_whole = answer.actions.is_ok() && !matches!(answer.nearest, Some(Err(_)));
-    let status = if is_whole { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    page(status, &UserPage { id, refusal: String::new(), answer: Some(answer) })
+    let found = match sources.replicas.user(&id).await {
+        UserLookup::Answered { replica, reply } => Ok((replica, reply)),
+        UserLookup::Unavailable(outage) => Err(outage),
+        UserLookup::Rejected(reason) => {
+            let rejection = format!("The lookup rejects this id: {reason}");
+            return page(StatusCode::BAD_REQUEST, &UserPage { id, rejection, answer: None });
+        }
+    };
+    let answer = answer(&sources, &id, found).await;
+    let is_complete = answer.actions.is_ok() && !matches!(answer.nearest, Some(Err(_)));
+    let status = if is_complete { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    page(status, &UserPage { id, rejection: String::new(), answer: Some(answer) })
 }
 
-async fn answer(sources: &Sources, id: &str, asked: Asked) -> Answer {
+/// The page of a user whom a replica answered for, or could not.
+async fn answer(
+    sources: &Sources,
+    id: &str,
+    found: Result<(String, Box<GetUserEmbeddingResponse>), Outage>,
+) -> Answer {
     let now_s = now_s();
-    let (numbers, embedding, served) = match asked {
-        Asked::Answer { replica, reply } => {
+    let (numbers, embedding, served) = match found {
+        Ok((replica, reply)) => {
             let numbers = numbers(&reply);
             let served = reply.snapshot.as_ref().map(|snapshot| snapshot.snapshot_id.clone());
-            let part = EmbeddingPart::new(replica, &reply, &numbers, now_s);
-            (numbers, Ok(part), served)
+            let section = EmbeddingSection::new(replica, &reply, &numbers, now_s);
+            (numbers, Ok(section), served)
         }
-        Asked::Refused(said) => (Vec::new(), Err(Outage::said("lookup", said)), None),
-        Asked::Nobody(outage) => (Vec::new(), Err(outage), None),
+        Err(outage) => (Vec::new(), Err(outage), None),
     };
     let manifest = match manifest(sources, served).await {
         Ok(manifest) => manifest,
@@ -123,17 +130,17 @@ async fn answer(sources: &Sources, id: &str, asked: Asked) -> Answer {
             return Answer { embedding, snapshot_id: String::new(), actions: Err(outage), nearest: None };
         }
     };
-    let reader = &sources.reader;
+    let bucket = &sources.bucket;
     let (actions, catalogue) = futures::join!(
-        reader.within(sources.people.actions(&manifest, id)),
-        reader.within(sources.people.catalogue(&manifest))
+        bucket.within(sources.users.actions(&manifest, id)),
+        bucket.within(sources.users.catalogue(&manifest))
     );
     let known: HashSet<String> =
         actions.iter().flatten().flatten().map(|action| action.item_id.clone()).collect();
     let title = |item_id: &str| {
         catalogue.as_ref().map_or_else(|_| String::new(), |catalogue| catalogue.title(item_id).to_owned())
     };
-    let actions = actions.map(|actions| actions.map(|actions| ActionsPart::new(&actions, title, now_s)));
+    let actions = actions.map(|actions| actions.map(|actions| ActionsSection::new(&actions, title, now_s)));
     let nearest = match &catalogue {
         _ if numbers.is_empty() => None,
         Ok(catalogue) => Some(Ok(nearest(Arc::clone(catalogue), numbers, known).await)),
@@ -142,19 +149,19 @@ async fn answer(sources: &Sources, id: &str, asked: Asked) -> Answer {
     Answer { embedding, snapshot_id: manifest.snapshot_id.clone(), actions, nearest }
 }
 
-/// The manifest of the snapshot that is served, or, where none is, of the newest announced one.
+/// The manifest of the snapshot that is served, or of the newest announced one where none is served.
 async fn manifest(sources: &Sources, served: Option<String>) -> Result<Arc<Manifest>, Outage> {
     if let Some(snapshot_id) = served {
-        return sources.reader.manifest(&snapshot_id).await;
+        return sources.bucket.manifest(&snapshot_id).await;
     }
-    let published = sources.reader.published().await?;
-    match published.announced.first() {
+    let contents = sources.bucket.contents().await?;
+    match contents.announced.first() {
         Some(newest) => newest.manifest.clone(),
-        None => Err(sources.reader.outage(&Outage::said("announcements", "nothing is announced yet"))),
+        None => Err(Outage::new("announcements", "no snapshot has been announced yet")),
     }
 }
 
-/// The embedding's floats; empty where there is none.
+/// The numbers of the embedding; empty where there is none.
 fn numbers(reply: &GetUserEmbeddingResponse) -> Vec<f32> {
     let embedding = reply.user.as_ref().and_then(|user| user.embedding.as_ref());
     let data = embedding.map(|embedding| embedding.data.as_ref()).unwrap_or_default();
@@ -163,28 +170,20 @@ fn numbers(reply: &GetUserEmbeddingResponse) -> Vec<f32> {
 
 async fn nearest(catalogue: Arc<Catalogue>, numbers: Vec<f32>, known: HashSet<String>) -> Vec<NearRow> {
     let scored = tokio::task::spawn_blocking(move || catalogue.nearest(&numbers, NEAREST)).await;
-    let row = |near: Near| {
-        let (score, is_known) = (format!("{:.4}", near.score), known.contains(&near.item_id));
-        NearRow { near, score, is_known }
+    let row = |item: NearItem| {
+        let (score, is_known) = (format!("{:.4}", item.score), known.contains(&item.item_id));
+        NearRow { item, score, is_known }
     };
     scored.unwrap_or_default().into_iter().map(row).collect()
 }
 
-impl EmbeddingPart {
+impl EmbeddingSection {
     fn new(replica: String, reply: &GetUserEmbeddingResponse, numbers: &[f32], now_s: i64) -> Self {
         let user = reply.user.clone().unwrap_or_default();
         let snapshot = reply.snapshot.clone().unwrap_or_default();
         let norm = numbers.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
         Self {
-            mark: match user.status() {
-                Status::Found => Mark::ok("found"),
-                Status::NotFound => Mark::warn("not known"),
-                Status::TooOld => Mark::warn("too old"),
-                Status::NotServed => Mark::warn("served elsewhere"),
-                Status::Erased => Mark::off("erased"),
-                Status::Unspecified => Mark::off("unknown status"),
-            },
-            is_found: user.status() == Status::Found,
+            status: user.status(),
             replica,
             model_id: snapshot.model_id,
             tower_pair_id: snapshot.tower_pair_id,
@@ -195,9 +194,24 @@ impl EmbeddingPart {
             norm: figure(norm),
         }
     }
+
+    fn mark(&self) -> Mark {
+        match self.status {
+            Status::Found => Mark::ok("found"),
+            Status::NotFound => Mark::warn("not found"),
+            Status::TooOld => Mark::warn("too old"),
+            Status::NotServed => Mark::warn("served elsewhere"),
+            Status::Erased => Mark::off("erased"),
+            Status::Unspecified => Mark::off("unknown status"),
+        }
+    }
+
+    fn is_found(&self) -> bool {
+        self.status == Status::Found
+    }
 }
 
-impl ActionsPart {
+impl ActionsSection {
     fn new(actions: &[Action], title: impl Fn(&str) -> String, now_s: i64) -> Self {
         let row = |action: &Action| ActionRow {
             at: Moment::new(action.at_s, now_s),

@@ -29,7 +29,7 @@ async fn every_answer_forbids_what_the_page_does_not_need() {
 }
 
 #[tokio::test]
-async fn an_empty_bucket_says_what_fills_it() {
+async fn an_empty_bucket_names_the_commands_that_fill_it() {
     let world = World::new();
     let console = serve(world.config()).await;
     let text = console.get("/").await.page().text;
@@ -37,12 +37,12 @@ async fn an_empty_bucket_says_what_fills_it() {
     assert_eq!(console.get("/models/none").await.status, 404);
     let user = console.get("/user?id=1").await;
     assert_eq!(user.status, 503);
-    assert!(user.page().text.contains("nothing is announced yet"));
+    assert!(user.page().text.contains("no snapshot has been announced yet"));
     console.stop().await;
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_gone_is_named_and_the_rest_is_shown() {
+async fn a_missing_bucket_is_named_and_the_rest_is_shown() {
     let world = World::new();
     let mut config = world.config();
     config.bucket = format!("{}-gone", world.bucket.url()).parse().unwrap();
@@ -52,19 +52,19 @@ async fn a_bucket_that_is_gone_is_named_and_the_rest_is_shown() {
     let answer = console.get("/").await;
     assert_eq!(answer.status, 503);
     let page = answer.page();
-    for said in ["bucket-gone", "there is no folder", "unreachable", "The trainer does not answer."] {
+    for said in ["bucket-gone", "does not exist", "unreachable", "The trainer does not respond."] {
         assert!(page.text.contains(said), "`{said}` is missing from\n{}", page.text);
     }
     for path in ["/models/model-1", "/user?id=1"] {
         let answer = console.get(path).await;
         assert_eq!(answer.status, 503, "{path}");
-        assert!(answer.page().text.contains("there is no folder"), "{path}");
+        assert!(answer.page().text.contains("does not exist"), "{path}");
     }
     console.stop().await;
 }
 
 #[tokio::test]
-async fn a_damaged_record_costs_its_own_row_alone() {
+async fn a_damaged_record_costs_only_its_own_row() {
     let world = World::new();
     let manifest = world.publish("2026-03-01", true).await;
     world.publish("2026-03-02", true).await;
@@ -82,7 +82,7 @@ async fn a_damaged_record_costs_its_own_row_alone() {
 }
 
 #[test]
-fn all_faults_of_the_settings_are_told_at_once() {
+fn all_faults_of_the_settings_are_reported_at_once() {
     let output = Command::new(env!("CARGO_BIN_EXE_console"))
         .env("DAYVEC__LISTEN", "nowhere")
         .env("DAYVEC__LOOKUPS", "[{name: a, grpc: 'ftp://a'}]")
@@ -109,7 +109,7 @@ fn the_settings_can_be_checked_alone() {
 }
 
 #[tokio::test]
-async fn only_those_with_a_token_may_look() {
+async fn only_callers_with_a_token_are_answered() {
     const TOKEN: &str = "0123456789abcdef";
     let world = World::new();
     let mut config = world.config();

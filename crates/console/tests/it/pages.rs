@@ -5,7 +5,7 @@ use dayvec_core::bucket_of;
 use crate::replica::Replica;
 use crate::world::{HOSTILE, N_BUCKETS, World, serve};
 
-/// Two announced days, one that its gate kept back, and two models.
+/// Two announced days, one that its gate stopped, and two models.
 async fn world() -> World {
     let world = World::new();
     world.train("model-1", 0.0412).await;
@@ -19,7 +19,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn the_pipeline_tells_what_the_bucket_holds() {
+async fn the_pipeline_shows_what_is_in_the_bucket() {
     let world = world().await;
     let console = serve(world.config()).await;
     let answer = console.get("/").await;
@@ -37,9 +37,9 @@ async fn the_pipeline_tells_what_the_bucket_holds() {
     recalls.sort_unstable();
     assert_eq!(recalls, ["0.0398", "0.0412"]);
     for said in [
-        "The run for 2026-03-03 is whole, but was not announced: effective rank: 1.5, at least 2.",
+        "The snapshot for 2026-03-03 is complete, but was not announced: effective rank: 1.5, at least 2.",
         "1 of 1 failed",
-        "The lookup replica lookup does not serve.",
+        "The lookup replica lookup serves no snapshot.",
         "2.06 ×",
         "promoted",
         "unreachable",
@@ -58,13 +58,13 @@ async fn an_announcement_is_seen_without_a_restart() {
     let seen = async { while !console.get("/").await.page().has("data-announcement", "3") {} };
     tokio::time::timeout(std::time::Duration::from_secs(60), seen).await.expect("it is seen");
     let page = console.get("/").await.page();
-    assert!(!page.text.contains("The run for 2026-03-03 is whole"), "a later day made up for it");
-    assert!(page.text.contains("Whole, but not announced"));
+    assert!(!page.text.contains("The snapshot for 2026-03-03 is complete"), "a later day replaces it");
+    assert!(page.text.contains("Complete, but not announced"));
     console.stop().await;
 }
 
 #[tokio::test]
-async fn a_user_is_shown_with_what_is_behind_the_embedding() {
+async fn a_user_is_shown_with_the_actions_behind_the_embedding() {
     let world = world().await;
     let replica = Replica::start("2026-03-02", &world).await;
     let mut config = world.config();
@@ -94,7 +94,7 @@ async fn a_user_is_shown_with_what_is_behind_the_embedding() {
     let unknown = console.get("/user?id=nobody").await;
     assert_eq!(unknown.status, 200, "an unknown user is an answer");
     let page = unknown.page();
-    assert!(page.text.contains("not known") && page.text.contains("how the id is written"));
+    assert!(page.text.contains("not found") && page.text.contains("how the id is written"));
     assert!(!page.has("data-near", "y"));
     replica.stop();
     console.stop().await;
@@ -153,7 +153,7 @@ async fn an_id_is_only_ever_text() {
 }
 
 #[tokio::test]
-async fn a_user_is_asked_of_the_replica_that_serves_the_bucket_and_with_the_token() {
+async fn a_user_is_looked_up_with_the_token_in_the_replica_that_serves_the_bucket() {
     const TOKEN: &str = "0123456789abcdef";
     let world = world().await;
     let replicas = [

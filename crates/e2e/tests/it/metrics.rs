@@ -1,8 +1,9 @@
-//! What the programs export is what docs/metrics.md says: alerts and dashboards are held against that document.
+//! The programs export the metrics that docs/metrics.md lists: alerts and dashboards are checked against that document.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use dayvec_proto::trainer::v1::trainer_client::TrainerClient;
 use dayvec_proto::trainer::v1::{StartRunRequest, WatchRunRequest};
@@ -14,6 +15,21 @@ use crate::world::{Store, World};
 
 const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
 
+/// How long a program may take to come to what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What `probe` finds, as soon as it finds something.
+fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} takes longer than {PATIENCE:?}");
+        std::thread::yield_now();
+    }
+}
+
 /// Metrics of `/metrics`: the names of its `# TYPE` lines with their types.
 fn exported(admin: SocketAddr) -> BTreeSet<(String, String)> {
     let mut stream = TcpStream::connect(admin).unwrap();
@@ -24,7 +40,7 @@ fn exported(admin: SocketAddr) -> BTreeSet<(String, String)> {
     types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
 
-/// The same of the document, the console's left out: it has no part in this.
+/// The same in the document, without the console's: it does not run in this test.
 fn documented() -> BTreeSet<(String, String)> {
     let rows = DOCUMENT.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split(" | ");
@@ -68,24 +84,23 @@ fn programs_export_what_the_document_says() {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let scheduler = std::thread::spawn(move || dayvec_inference::schedule(&config, listener, &stop));
-    let manifest = loop {
-        match world.announced() {
-            Some(manifest) => break manifest,
-            None => std::thread::yield_now(),
-        }
-    };
+    let manifest = wait_for("the first announcement", || {
+        assert!(!scheduler.is_finished(), "the scheduler ended before it announced a snapshot");
+        world.announced()
+    });
     let lookup = Lookup::start(&world);
     lookup.wait_for(&manifest.snapshot_id);
     lookup.users(&["nobody".to_owned()]);
-    while !exported(admin).iter().any(|(name, _)| name == "daily_run_duration_seconds") {
-        std::thread::yield_now();
-    }
-    let (found, told) = (exported(admin), documented());
-    let missing: Vec<_> = told.difference(&found).collect();
-    let untold: Vec<_> = found.difference(&told).collect();
+    let found = wait_for("the metrics of the first daily run", || {
+        let found = exported(admin);
+        found.iter().any(|(name, _)| name == "daily_run_duration_seconds").then_some(found)
+    });
+    let documented = documented();
+    let missing: Vec<_> = documented.difference(&found).collect();
+    let undocumented: Vec<_> = found.difference(&documented).collect();
     assert!(
-        missing.is_empty() && untold.is_empty(),
-        "not exported: {missing:?}; not in docs/metrics.md: {untold:?}"
+        missing.is_empty() && undocumented.is_empty(),
+        "not exported: {missing:?}; not in docs/metrics.md: {undocumented:?}"
     );
     shutdown.cancel();
     scheduler.join().unwrap().unwrap();

@@ -1,8 +1,8 @@
-//! The loss over a training as a line: points of an SVG, and where its grid lies.
+//! The loss curve of a training as an SVG line, with the positions of its grid.
 
-use crate::words::{count, figure};
+use crate::format::{count, figure};
 
-/// Size of the plot, in SVG units; the text around it has its own room.
+/// Size of the plot in SVG units, without the text around it.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
 

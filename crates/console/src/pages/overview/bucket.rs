@@ -1,23 +1,24 @@
-//! The bucket's part of the overview: announced runs, runs that were not announced, models, promotions.
+//! The bucket's section of the overview: announced snapshots, snapshots that were not announced, models, promotions.
 
 use std::sync::Arc;
 
+use dayvec_core::Day;
 use dayvec_registry::Promotion;
 use dayvec_snapshot::{Announcement, Manifest, Reason};
 
+use crate::bucket_reader::{Contents, Model};
+use crate::format::{Moment, figure};
 use crate::outage::Outage;
-use crate::pages::parts::{Count, Gates, Recall};
-use crate::published::{Model, Published};
-use crate::words::{Moment, figure};
+use crate::pages::marks::{Count, Gates, Share};
 
-/// What the bucket says, in words.
-pub(super) struct BucketPart {
+/// What is in the bucket, as it is shown.
+pub(super) struct BucketSection {
     pub(super) announced: Vec<AnnouncedRow>,
-    pub(super) unannounced: Vec<Result<RunFacts, Outage>>,
+    pub(super) unannounced: Vec<Result<SnapshotFacts, Outage>>,
     pub(super) models: Vec<ModelRow>,
     pub(super) promotions: Vec<PromotionRow>,
-    /// Recall@10 of the model of the current snapshot, where that model is listed.
-    pub(super) recall: Option<Recall>,
+    /// Recall of the model of the current snapshot, where that model is listed.
+    pub(super) recall: Option<Share>,
 }
 
 /// An announcement.
@@ -28,14 +29,15 @@ pub(super) struct AnnouncedRow {
     pub(super) reason: &'static str,
     pub(super) by: String,
     pub(super) forced: bool,
+    /// Key of the manifest.
     pub(super) manifest: String,
-    pub(super) facts: Result<RunFacts, Outage>,
+    pub(super) facts: Result<SnapshotFacts, Outage>,
 }
 
-/// A run, by its manifest.
-pub(super) struct RunFacts {
+/// A snapshot, by its manifest.
+pub(super) struct SnapshotFacts {
     pub(super) snapshot_id: String,
-    pub(super) day: String,
+    pub(super) day: Day,
     pub(super) model_id: String,
     pub(super) users: Count,
     pub(super) items: Count,
@@ -49,9 +51,9 @@ pub(super) struct ModelRow {
     pub(super) model_id: String,
     pub(super) written: Moment,
     pub(super) cut_off: String,
-    pub(super) recall: Recall,
-    pub(super) popularity: Recall,
-    /// `1.22 ×`; empty where it cannot be told.
+    pub(super) recall: Share,
+    pub(super) popularity: Share,
+    /// `1.22 ×`; empty where it is not known.
     pub(super) ratio: String,
     pub(super) is_serving: bool,
     pub(super) is_promoted: bool,
@@ -69,31 +71,31 @@ pub(super) struct PromotionRow {
     pub(super) gates: Gates,
 }
 
-impl BucketPart {
-    pub(super) fn new(published: &Published, now_s: i64) -> Self {
-        let announced: Vec<AnnouncedRow> = published
+impl BucketSection {
+    pub(super) fn new(contents: &Contents, now_s: i64) -> Self {
+        let announced: Vec<AnnouncedRow> = contents
             .announced
             .iter()
             .map(|one| AnnouncedRow::new(&one.announcement, &one.manifest, now_s))
             .collect();
-        let promoted = published.promotions.first().map(|promotion| promotion.model_id.as_str());
-        let serving = published.serving_model.as_deref();
+        let promoted = contents.promotions.first().map(|promotion| promotion.model_id.as_str());
+        let serving = contents.serving_model.as_deref();
         let models: Vec<ModelRow> =
-            published.models.iter().map(|model| ModelRow::new(model, (serving, promoted), now_s)).collect();
-        let model_of_current =
+            contents.models.iter().map(|model| ModelRow::new(model, (serving, promoted), now_s)).collect();
+        let current_model =
             announced.first().and_then(|row| row.facts.as_ref().ok()).map(|facts| &facts.model_id);
         let recall =
-            models.iter().find(|row| Some(&row.model_id) == model_of_current).map(|row| row.recall.clone());
+            models.iter().find(|row| Some(&row.model_id) == current_model).map(|row| row.recall.clone());
         Self {
-            unannounced: published.unannounced.iter().map(facts).collect(),
-            promotions: published.promotions.iter().map(|one| PromotionRow::new(one, now_s)).collect(),
+            unannounced: contents.unannounced.iter().map(facts).collect(),
+            promotions: contents.promotions.iter().map(|one| PromotionRow::new(one, now_s)).collect(),
             announced,
             models,
             recall,
         }
     }
 
-    /// The announcement that counts.
+    /// The newest announcement, which is the one that counts.
     pub(super) fn current(&self) -> Option<&AnnouncedRow> {
         self.announced.first()
     }
@@ -118,12 +120,12 @@ impl AnnouncedRow {
     }
 }
 
-fn facts(manifest: &Result<Arc<Manifest>, Outage>) -> Result<RunFacts, Outage> {
+fn facts(manifest: &Result<Arc<Manifest>, Outage>) -> Result<SnapshotFacts, Outage> {
     let manifest = manifest.as_ref().map_err(Clone::clone)?;
     let counted = |key: &str| manifest.statistics.get(key).and_then(serde_json::Value::as_u64).map(Count);
-    Ok(RunFacts {
+    Ok(SnapshotFacts {
         snapshot_id: manifest.snapshot_id.clone(),
-        day: manifest.run.day.to_string(),
+        day: manifest.run.day,
         model_id: manifest.run.model_id.clone(),
         users: Count(manifest.totals.users),
         items: Count(manifest.totals.items),
@@ -150,8 +152,8 @@ impl ModelRow {
             model_id: model.model_id.clone(),
             written: Moment::new(model.written_s, now_s),
             cut_off: report.map(|report| report.cut_off.clone()).unwrap_or_default(),
-            recall: Recall::new(of_model),
-            popularity: Recall::new(of_popularity),
+            recall: Share::new(of_model),
+            popularity: Share::new(of_popularity),
             ratio,
             is_serving: serving == Some(model.model_id.as_str()),
             is_promoted: promoted == Some(model.model_id.as_str()),

@@ -1,33 +1,47 @@
-//! The services' part of the overview: replicas and their traffic, training runs, the schedule, disks.
+//! The services' sections of the overview: replicas and their traffic, training runs, the schedule, disks.
 
 use dayvec_core::Gate;
 use dayvec_proto::lookup::v1::{BucketRange, GetServingStatusResponse};
-use dayvec_proto::trainer::v1::{Run, RunState};
+use dayvec_proto::trainer::v1::RunState;
 
 use super::bucket::AnnouncedRow;
+use crate::format::{Moment, count, figure, short_span, span};
 use crate::outage::Outage;
-use crate::pages::parts::{Count, DiskRow, Gates, Mark, Recall};
-use crate::replicas::{Disk, Look, disks};
+use crate::pages::marks::{Count, DiskRow, Gates, Mark, Share};
+use crate::replicas::{ReplicaView, Traffic, disks};
 use crate::scrape::Scrape;
-use crate::training::Shown;
-use crate::words::{Moment, count, figure, short_span, span};
+use crate::training::{Stage, TrainingRun};
 
 /// A lookup replica.
 pub(super) struct ReplicaRow {
     pub(super) name: String,
-    pub(super) mark: Mark,
-    /// Why it does not answer.
+    pub(super) state: ReplicaState,
+    /// Why it does not respond.
     pub(super) outage: Option<Outage>,
-    /// What it serves; `None` where that is nothing.
-    pub(super) served: Option<Served>,
-    /// Why its last refresh failed; empty when all is well.
+    /// What it serves, if anything.
+    pub(super) served: Option<ServedSnapshot>,
+    /// Why its last refresh failed; empty if it did not.
     pub(super) refresh_error: String,
     pub(super) refreshed: Option<Moment>,
     pub(super) version: String,
 }
 
-/// What a replica serves.
-pub(super) struct Served {
+/// How a replica is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReplicaState {
+    Unreachable,
+    NothingLoaded,
+    RefreshFailed,
+    /// It serves a snapshot; which one is current is not known.
+    Serving,
+    /// It serves the newest announced snapshot.
+    Current,
+    /// It serves another snapshot.
+    Behind,
+}
+
+/// The snapshot that a replica serves.
+pub(super) struct ServedSnapshot {
     /// Begins with the day.
     pub(super) snapshot_id: String,
     pub(super) model_id: String,
@@ -41,24 +55,24 @@ pub(super) struct Served {
 }
 
 impl ReplicaRow {
-    /// `current` is the announcement that counts; `None` where that is not known.
-    pub(super) fn new(look: &Look, current: Option<&AnnouncedRow>, now_s: i64) -> Self {
-        let status = look.status.as_ref();
-        let served = status.ok().and_then(|status| Served::new(status, now_s));
+    /// `current` is the newest announcement; `None` where it is not known.
+    pub(super) fn new(view: &ReplicaView, current: Option<&AnnouncedRow>, now_s: i64) -> Self {
+        let status = view.status.as_ref();
+        let served = status.ok().and_then(|status| ServedSnapshot::new(status, now_s));
         let refresh_error = status.map(|status| status.refresh_error.clone()).unwrap_or_default();
-        let mark = match (&look.status, &served) {
-            (Err(_), _) => Mark::bad("unreachable"),
-            (Ok(_), None) => Mark::bad("serves nothing"),
-            (Ok(_), Some(_)) if !refresh_error.is_empty() => Mark::warn("refresh failed"),
+        let state = match (status, &served) {
+            (Err(_), _) => ReplicaState::Unreachable,
+            (Ok(_), None) => ReplicaState::NothingLoaded,
+            (Ok(_), Some(_)) if !refresh_error.is_empty() => ReplicaState::RefreshFailed,
             (Ok(_), Some(served)) => match current {
-                None => Mark::ok("serves"),
-                Some(current) if served.is(current) => Mark::ok("current"),
-                Some(_) => Mark::warn("behind"),
+                None => ReplicaState::Serving,
+                Some(current) if served.is(current) => ReplicaState::Current,
+                Some(_) => ReplicaState::Behind,
             },
         };
         Self {
-            name: look.name.clone(),
-            mark,
+            name: view.name.clone(),
+            state,
             outage: status.err().cloned(),
             served,
             refresh_error,
@@ -68,14 +82,27 @@ impl ReplicaRow {
     }
 }
 
-impl Served {
+impl ReplicaState {
+    pub(super) fn mark(self) -> Mark {
+        match self {
+            Self::Unreachable => Mark::bad("unreachable"),
+            Self::NothingLoaded => Mark::bad("no snapshot"),
+            Self::RefreshFailed => Mark::warn("refresh failed"),
+            Self::Serving => Mark::ok("serving"),
+            Self::Current => Mark::ok("current"),
+            Self::Behind => Mark::warn("behind"),
+        }
+    }
+}
+
+impl ServedSnapshot {
     fn new(status: &GetServingStatusResponse, now_s: i64) -> Option<Self> {
         let snapshot = status.snapshot.as_ref()?;
         Some(Self {
             snapshot_id: snapshot.snapshot_id.clone(),
             model_id: snapshot.model_id.clone(),
             users: Count(status.n_users),
-            buckets: status.buckets.as_ref().map_or_else(String::new, part),
+            buckets: status.buckets.as_ref().map_or_else(String::new, bucket_range),
             items: Count(status.n_items),
             age: snapshot.age.as_ref().map_or_else(String::new, |age| span(age.seconds as f64)),
             announcement: status.announcement,
@@ -88,8 +115,8 @@ impl Served {
     }
 }
 
-/// The part of the users that a range of buckets is; empty for all of them.
-fn part(buckets: &BucketRange) -> String {
+/// A range of buckets in words; empty for all of them.
+fn bucket_range(buckets: &BucketRange) -> String {
     let BucketRange { first, end, of } = *buckets;
     if (first, end) == (0, of) {
         String::new()
@@ -114,13 +141,14 @@ pub(super) struct TrafficRow {
 }
 
 impl TrafficRow {
-    pub(super) fn new(look: &Look) -> Option<Self> {
-        let traffic = look.traffic.as_ref()?;
+    /// `None` where no metrics page is configured.
+    pub(super) fn new(view: &ReplicaView) -> Option<Self> {
+        let traffic = view.traffic.as_ref()?;
         let known = traffic.as_ref().ok();
-        let total = |of: fn(&crate::replicas::Traffic) -> f64| Count(known.map_or(0.0, of) as u64);
+        let total = |of: fn(&Traffic) -> f64| Count(known.map_or(0.0, of) as u64);
         let none = || "–".to_owned();
         Some(Self {
-            name: look.name.clone(),
+            name: view.name.clone(),
             outage: traffic.as_ref().err().cloned(),
             calls: total(|traffic| traffic.calls),
             hits: total(|traffic| traffic.hits),
@@ -131,11 +159,11 @@ impl TrafficRow {
             mean: known.and_then(|traffic| traffic.mean_s).map_or_else(none, short_span),
             p99: match known.and_then(|traffic| traffic.p99_edge_s) {
                 None => none(),
-                Some(edge) if edge.is_infinite() => "above the last edge".to_owned(),
+                Some(edge) if edge.is_infinite() => "above the last bucket".to_owned(),
                 Some(edge) => format!("≤ {}", short_span(edge)),
             },
             rate: match known.and_then(|traffic| traffic.rate) {
-                None => "from the next look on".to_owned(),
+                None => "after the next reload".to_owned(),
                 Some((rate, seconds)) => format!("{} /s over {}", figure(rate), span(seconds)),
             },
         })
@@ -143,26 +171,25 @@ impl TrafficRow {
 }
 
 /// A training run.
-pub(super) struct RunRow {
+pub(super) struct TrainingRow {
     pub(super) number: u64,
-    pub(super) mark: Mark,
-    pub(super) asked: Option<Moment>,
+    pub(super) state: RunState,
+    pub(super) requested: Option<Moment>,
     pub(super) by: String,
     pub(super) ended: Option<Moment>,
     /// Empty until the model has a name.
     pub(super) model_id: String,
-    pub(super) recall: Recall,
-    /// How far it is, or why it ended as it did.
-    pub(super) told: String,
+    pub(super) recall: Share,
+    /// How far it is, or why it was refused or failed.
+    pub(super) detail: String,
     pub(super) step: u64,
-    /// Steps of the whole training; 0 unless it is under way.
+    /// Steps of the whole training; 0 unless it is running.
     pub(super) steps: u64,
     pub(super) gates: Option<Gates>,
 }
 
-impl RunRow {
-    pub(super) fn new(shown: &Shown, now_s: i64) -> Self {
-        let run = &shown.run;
+impl TrainingRow {
+    pub(super) fn new(TrainingRun { run, stage }: &TrainingRun, now_s: i64) -> Self {
         let progress = run.progress.as_ref();
         let gates: Vec<Gate> = run
             .gates
@@ -177,13 +204,13 @@ impl RunRow {
             .collect();
         Self {
             number: run.number,
-            mark: state(run),
-            asked: Moment::of(run.requested_at.as_ref(), now_s),
+            state: run.state(),
+            requested: Moment::of(run.requested_at.as_ref(), now_s),
             by: run.requested_by.clone(),
             ended: Moment::of(run.ended_at.as_ref(), now_s),
             model_id: run.model_id.clone(),
-            recall: Recall::new(run.recall_at_10.get("model").copied()),
-            told: told(shown),
+            recall: Share::new(run.recall_at_10.get("model").copied()),
+            detail: stage.as_ref().map_or_else(|| run.reason.clone(), stage_text),
             step: progress.map_or(0, |progress| progress.step),
             steps: progress.map_or(0, |progress| progress.steps),
             gates: (!gates.is_empty()).then(|| Gates::new(&gates)),
@@ -192,45 +219,45 @@ impl RunRow {
 
     /// Whether its checkpoint is in the bucket, and so has a page.
     pub(super) fn has_model(&self) -> bool {
-        matches!(self.mark.word.as_str(), "trained" | "promoted" | "refused") && !self.model_id.is_empty()
+        matches!(self.state, RunState::Trained | RunState::Promoted | RunState::Refused)
+            && !self.model_id.is_empty()
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        match self.state {
+            RunState::Queued => Mark::off("queued"),
+            RunState::Running => Mark::ok("running"),
+            RunState::Trained => Mark::ok("trained"),
+            RunState::Promoted => Mark::ok("promoted"),
+            RunState::Refused => Mark::warn("refused"),
+            RunState::Failed => Mark::bad("failed"),
+            RunState::Cancelled => Mark::off("cancelled"),
+            RunState::Unspecified => Mark::off("unknown"),
+        }
     }
 }
 
-fn state(run: &Run) -> Mark {
-    match run.state() {
-        RunState::Queued => Mark::off("queued"),
-        RunState::Running => Mark::ok("running"),
-        RunState::Trained => Mark::ok("trained"),
-        RunState::Promoted => Mark::ok("promoted"),
-        RunState::Refused => Mark::warn("refused"),
-        RunState::Failed => Mark::bad("failed"),
-        RunState::Cancelled => Mark::off("cancelled"),
-        RunState::Unspecified => Mark::off("unknown"),
+fn stage_text(stage: &Stage) -> String {
+    match stage {
+        Stage::Steps { step, steps, loss, left_s } => {
+            let left = left_s.map_or_else(String::new, |left_s| format!(", {} left", span(left_s)));
+            format!("step {} of {}, loss {}{left}", count(*step), count(*steps), figure(*loss))
+        }
+        Stage::Other(name) => name.replace('_', " "),
     }
 }
 
-fn told(shown: &Shown) -> String {
-    let Some(progress) = shown.run.progress.as_ref() else { return shown.run.reason.clone() };
-    if progress.stage != "train" {
-        return progress.stage.replace('_', " ");
-    }
-    let (step, steps) = (count(progress.step), count(progress.steps));
-    let left = shown.left_s.map_or_else(String::new, |left_s| format!(", {} left", span(left_s)));
-    format!("step {step} of {steps}, loss {}{left}", figure(progress.loss))
-}
-
-/// What `inference schedule` says.
-pub(super) struct DailyPart {
+/// The state of `inference schedule`.
+pub(super) struct DailyRuns {
     pub(super) mark: Mark,
     pub(super) last_success: Option<Moment>,
     pub(super) announced: Count,
     pub(super) gates_failed: Count,
     pub(super) failed: Count,
     pub(super) failed_gates: Vec<String>,
-    disks: Vec<Disk>,
 }
 
-impl DailyPart {
+impl DailyRuns {
     pub(super) fn new(scrape: &Scrape, now_s: i64) -> Self {
         let ended = |outcome: &str| {
             Count(scrape.sum("daily_run_total", &[("outcome", outcome)]).unwrap_or(0.0) as u64)
@@ -253,21 +280,39 @@ impl DailyPart {
             gates_failed: ended("gates_failed"),
             failed: ended("failed"),
             failed_gates,
-            disks: disks(scrape),
         }
     }
 }
 
-/// The disks of all programs that tell.
-pub(super) fn disk_rows(looks: &[Look], daily: Option<&Result<DailyPart, Outage>>) -> Vec<DiskRow> {
+/// The disks of the replicas and of the schedule, where their metrics report them.
+pub(super) fn disk_rows(replicas: &[ReplicaView], schedule: Option<&Scrape>) -> Vec<DiskRow> {
     let mut rows = Vec::new();
-    for look in looks {
-        if let Some(Ok(traffic)) = &look.traffic {
-            rows.extend(traffic.disks.iter().map(|disk| DiskRow::new(&look.name, disk)));
+    for view in replicas {
+        if let Some(Ok(traffic)) = &view.traffic {
+            rows.extend(traffic.disks.iter().map(|disk| DiskRow::new(&view.name, disk)));
         }
     }
-    if let Some(Ok(daily)) = daily {
-        rows.extend(daily.disks.iter().map(|disk| DiskRow::new("inference", disk)));
+    for disk in schedule.map(disks).unwrap_or_default() {
+        rows.push(DiskRow::new("inference", &disk));
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use dayvec_proto::trainer::v1::Run;
+
+    use super::*;
+
+    #[test]
+    fn a_run_has_a_model_page_once_its_checkpoint_is_in_the_bucket() {
+        let row = |state: RunState| {
+            let run = Run { state: state.into(), model_id: "m".into(), ..Run::default() };
+            TrainingRow::new(&TrainingRun { run, stage: None }, 0)
+        };
+        let with_model = [RunState::Trained, RunState::Promoted, RunState::Refused];
+        let without = [RunState::Queued, RunState::Running, RunState::Failed, RunState::Cancelled];
+        assert!(with_model.into_iter().all(|state| row(state).has_model()));
+        assert!(without.into_iter().all(|state| !row(state).has_model()));
+    }
 }

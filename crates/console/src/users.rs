@@ -1,4 +1,4 @@
-//! What is behind one user's embedding: the newest actions, from the state that a snapshot was made of, and the items
+//! What one user's embedding was computed from: the newest actions, from the state behind a snapshot, and the items
 //! nearest to it, from the snapshot's own item embeddings.
 
 use std::sync::Arc;
@@ -22,32 +22,33 @@ pub(crate) struct Catalogue {
     values: Vec<f32>,
 }
 
-/// An item, and how near it is.
+/// An item that is near to a user.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Near {
+pub(crate) struct NearItem {
     pub(crate) item_id: String,
     pub(crate) title: String,
     /// Inner product of two unit vectors.
     pub(crate) score: f32,
 }
 
-/// What the bucket knows of users. It reads one user's actions at a time, so its memory is bounded by one file.
+/// Users' actions and the catalogue, as the bucket has them. One user's actions are read at a time, so memory is bounded
+/// by one file.
 #[derive(Debug)]
-pub(crate) struct People {
+pub(crate) struct Users {
     bucket: Bucket,
-    most_bytes: u64,
+    max_bytes: u64,
     /// The catalogue used last, with the id of its snapshot.
     catalogue: Mutex<Option<(String, Arc<Catalogue>)>>,
     /// Folders of exchangeable states, `sequences/<key>`; the key is a digest that only a run can work out.
     roots: Mutex<Vec<String>>,
 }
 
-impl People {
-    pub(crate) fn new(bucket: &Bucket, most_bytes: u64) -> Self {
-        Self { bucket: bucket.clone(), most_bytes, catalogue: Mutex::default(), roots: Mutex::default() }
+impl Users {
+    pub(crate) fn new(bucket: &Bucket, max_bytes: u64) -> Self {
+        Self { bucket: bucket.clone(), max_bytes, catalogue: Mutex::default(), roots: Mutex::default() }
     }
 
-    /// The items of a snapshot; loaded once, and kept until another snapshot is asked for.
+    /// The items of a snapshot; loaded once, and kept until another snapshot is requested.
     pub(crate) async fn catalogue(&self, manifest: &Manifest) -> Result<Arc<Catalogue>, Outage> {
         let mut kept = self.catalogue.lock().await;
         if let Some((snapshot_id, catalogue)) = &*kept
@@ -57,16 +58,17 @@ impl People {
         }
         *kept = None;
         let size_bytes = manifest.totals.items_bytes;
-        if size_bytes > self.most_bytes {
-            return Err(Outage::said(format!("items of {}", manifest.snapshot_id), too_large(size_bytes)));
+        if size_bytes > self.max_bytes {
+            return Err(Outage::new(format!("items of {}", manifest.snapshot_id), too_large(size_bytes)));
         }
         let place = || format!("bucket {}", self.bucket.url());
-        let items = read_items(&self.bucket, manifest).await.map_err(|error| Outage::new(place(), &error))?;
+        let items =
+            read_items(&self.bucket, manifest).await.map_err(|error| Outage::from_error(place(), &error))?;
         let key = format!("items/{}/items.parquet", manifest.run.items_version);
-        let table = Table::open(&self.bucket, &key, self.most_bytes).await?;
+        let table = Table::open(&self.bucket, &key, self.max_bytes).await?;
         let built = blocking(move || {
             let ids = IdInterner::from(items.ids);
-            let titles = titles(table, &ids).map_err(|error| Outage::new(key, &error))?;
+            let titles = titles(table, &ids).map_err(|error| Outage::from_error(key, &error))?;
             Ok(Catalogue { ids, titles, dim: items.dim, values: items.values })
         });
         let catalogue = Arc::new(built.await?);
@@ -74,7 +76,7 @@ impl People {
         Ok(catalogue)
     }
 
-    /// A user's actions in the state that a snapshot was made of, newest first; `None` where that state is gone.
+    /// A user's actions in the state behind a snapshot, newest first; `None` where that state was removed.
     pub(crate) async fn actions(
         &self,
         manifest: &Manifest,
@@ -91,13 +93,14 @@ impl People {
         }
         let Some((key, table)) = found else { return Ok(None) };
         let user_id = user_id.to_owned();
-        blocking(move || table.actions(&user_id).map(Some).map_err(|error| Outage::new(key, &error))).await
+        blocking(move || table.actions(&user_id).map(Some).map_err(|error| Outage::from_error(key, &error)))
+            .await
     }
 
     async fn open_in(&self, roots: &[String], file: &str) -> Result<Option<(String, Table)>, Outage> {
         for root in roots {
             let key = format!("{root}/{file}");
-            if let Some(table) = Table::open(&self.bucket, &key, self.most_bytes).await? {
+            if let Some(table) = Table::open(&self.bucket, &key, self.max_bytes).await? {
                 return Ok(Some((key, table)));
             }
         }
@@ -106,7 +109,8 @@ impl People {
 
     async fn list_roots(&self) -> Result<Vec<String>, Outage> {
         let listed = self.bucket.list("sequences").await;
-        let listed = listed.map_err(|error| Outage::new(format!("bucket {}", self.bucket.url()), &error))?;
+        let listed =
+            listed.map_err(|error| Outage::from_error(format!("bucket {}", self.bucket.url()), &error))?;
         let root = |key: &str| {
             let end = key.match_indices('/').nth(1)?.0;
             Some(key[..end].to_owned())
@@ -129,7 +133,7 @@ fn titles(table: Option<Table>, ids: &IdInterner) -> parquet::errors::Result<IdC
     Ok(titles.into_iter().collect())
 }
 
-/// Decoding takes as long as the disk: not on a thread that serves the network.
+/// Decoding waits for the disk, so it does not run on a thread that serves the network.
 async fn blocking<T: Send + 'static>(
     decode: impl FnOnce() -> Result<T, Outage> + Send + 'static,
 ) -> Result<T, Outage> {
@@ -139,13 +143,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Catalogue {
-    /// Title of an item; empty where it has none, or is not in the catalogue.
+    /// Title of an item; empty where it has none or is not in the catalogue.
     pub(crate) fn title(&self, item_id: &str) -> &str {
         self.ids.find(item_id).map_or("", |row| self.titles.get(row as usize))
     }
 
-    /// The `n` items with the largest inner product with `embedding`, nearest first; of equals, the earlier row.
-    pub(crate) fn nearest(&self, embedding: &[f32], n: usize) -> Vec<Near> {
+    /// The `n` items with the largest inner product with `embedding`, nearest first; ties go to the earlier row.
+    pub(crate) fn nearest(&self, embedding: &[f32], n: usize) -> Vec<NearItem> {
         if embedding.len() != self.dim || self.dim == 0 {
             return Vec::new();
         }
@@ -160,7 +164,7 @@ impl Catalogue {
         scores.sort_unstable_by(order);
         let near = |(score, row): (f32, usize)| {
             let title = self.titles.get(row).to_owned();
-            Near { item_id: self.ids.ids().get(row).to_owned(), title, score }
+            NearItem { item_id: self.ids.ids().get(row).to_owned(), title, score }
         };
         scores.into_iter().map(near).collect()
     }

@@ -1,4 +1,4 @@
-//! Numbers and times as people read them. Times are UTC, with how long ago they were.
+//! Numbers and times as text for people. Times are UTC, with how long ago they were.
 
 use jiff::Timestamp;
 
@@ -29,7 +29,7 @@ impl Moment {
         Self { iso, text, ago }
     }
 
-    /// The same for an instant of a reply.
+    /// The same, for a time of a gRPC reply.
     pub(crate) fn of(at: Option<&prost_types::Timestamp>, now_s: i64) -> Option<Self> {
         at.map(|at| Self::new(at.seconds, now_s))
     }
@@ -40,7 +40,7 @@ pub(crate) fn now_s() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// A length of time in its largest unit that is not nought: `3 h`.
+/// A duration in its largest unit that is not zero: `3 h`.
 pub(crate) fn span(seconds: f64) -> String {
     let units = [(86_400.0, "d"), (3_600.0, "h"), (60.0, "min")];
     match units.iter().find(|(unit, _)| seconds >= *unit) {
@@ -49,7 +49,7 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// A length of time from microseconds on: `0.25 ms`.
+/// A duration that may be short: `0.25 ms`.
 pub(crate) fn short_span(seconds: f64) -> String {
     let (unit, name) = match seconds {
         seconds if seconds >= 1.0 => (1.0, "s"),
@@ -63,7 +63,7 @@ pub(crate) fn short_span(seconds: f64) -> String {
     )
 }
 
-/// A whole number with its thousands set apart.
+/// A whole number with thousands separators.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -76,7 +76,7 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// Four significant digits, without needless noughts.
+/// Four significant digits, without trailing zeros.
 pub(crate) fn figure(number: f64) -> String {
     if !number.is_finite() {
         return "not a number".to_owned();
@@ -87,12 +87,12 @@ pub(crate) fn figure(number: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// A recall, always with four decimals, so that a column of them lines up.
-pub(crate) fn recall(value: Option<f64>) -> String {
+/// A share, always with four decimals, so that a column of them lines up.
+pub(crate) fn share(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
-/// A size in the unit that suits it.
+/// A size in a suitable unit.
 pub(crate) fn bytes(size: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     match units.iter().find(|(unit, _)| size >= *unit) {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_told_twice() {
+    fn a_moment_is_shown_as_a_date_and_an_age() {
         let moment = Moment::new(1_323_475_200, 1_323_475_200 + 3 * 3_600 + 59);
         assert_eq!((moment.text.as_str(), moment.ago.as_str()), ("2011-12-10 00:00", "3 h ago"));
         assert_eq!(moment.iso, "2011-12-10T00:00:00Z");
