@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use dayvec_bucket::{Bucket, BucketError};
 use dayvec_registry::{Promotion, checkpoints, key, newest_promotion, promotions};
+use dayvec_report::Report;
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements_after, read_manifest};
 use tokio::sync::Mutex;
 
 use crate::cached::Cached;
 use crate::outage::Outage;
-use crate::report::Report;
 
 /// The bucket, with the records that were read from it.
 #[derive(Debug)]

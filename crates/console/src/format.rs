@@ -88,8 +88,8 @@ pub(crate) fn figure(number: f64) -> String {
 }
 
 /// A share, always with four decimals, so that a column of them lines up.
-pub(crate) fn share(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+pub(crate) fn share(value: f64) -> String {
+    format!("{value:.4}")
 }
 
 /// A size in a suitable unit.

@@ -19,7 +19,6 @@ mod format;
 mod outage;
 mod pages;
 mod replicas;
-mod report;
 mod scrape;
 mod server;
 mod sources;

@@ -83,7 +83,10 @@ pub(crate) struct Share {
 
 impl Share {
     pub(crate) fn new(value: Option<f64>) -> Self {
-        Self { exact: value.map_or_else(String::new, |value| value.to_string()), text: format::share(value) }
+        match value {
+            Some(value) => Self { exact: value.to_string(), text: format::share(value) },
+            None => Self { exact: String::new(), text: "–".to_owned() },
+        }
     }
 }
 

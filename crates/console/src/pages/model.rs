@@ -7,13 +7,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use dayvec_core::Day;
+use dayvec_report::{Interval, Report, ScorerMetrics, Table, TrainingSummary};
 
 use super::answer::{missing, page, unavailable};
 use super::marks::{Count, Share};
 use crate::bucket_reader::{Contents, Model};
 use crate::format::{Moment, figure, now_s, share, span};
 use crate::outage::Outage;
-use crate::report::{Interval, Report, Row, Table, Training};
 use crate::sources::Sources;
 
 mod curve;
@@ -38,7 +39,7 @@ struct ModelPage {
 struct ReportSection {
     tower_pair_id: String,
     items_version: String,
-    cut_off: String,
+    cut_off: Day,
     test_days: i32,
     users: Count,
     actions: Count,
@@ -50,6 +51,10 @@ struct TableSection {
     title: String,
     users: Count,
     items: Count,
+    /// List lengths.
+    recall_k: usize,
+    entropy_k: Option<usize>,
+    coverage_k: usize,
     rows: Vec<ScorerRow>,
 }
 
@@ -70,7 +75,8 @@ struct TrainingSection {
     steps: Count,
     duration: String,
     loss: String,
-    speed: String,
+    /// Tokens per second.
+    speed: Count,
     users: Count,
     actions: Count,
     parameters: Count,
@@ -129,79 +135,68 @@ impl ModelPage {
 
 impl ReportSection {
     fn new(report: &Report) -> Self {
-        let tables = [Some(&report.evaluation.all_users), report.evaluation.held_out.as_ref()];
         Self {
             tower_pair_id: report.tower_pair_id.clone(),
             items_version: report.items_version.clone(),
-            cut_off: report.cut_off.clone(),
+            cut_off: report.cut_off,
             test_days: report.test_days,
-            users: Count(report.users),
-            actions: Count(report.actions),
-            tables: tables
-                .into_iter()
-                .flatten()
-                .filter(|table| !table.rows.is_empty())
-                .map(TableSection::new)
-                .collect(),
+            users: Count(report.users as u64),
+            actions: Count(report.actions as u64),
+            tables: report.evaluation.tables().filter_map(TableSection::new).collect(),
             training: report.training.as_ref().map(TrainingSection::new),
         }
     }
 }
 
 impl TableSection {
-    fn new(table: &Table) -> Self {
-        let first = table.rows.first();
-        Self {
+    /// `None` for a table without scorers.
+    fn new(table: &Table) -> Option<Self> {
+        let first = table.rows.first()?;
+        let allowed = &first.seen_allowed;
+        Some(Self {
             title: table.title.clone(),
-            users: Count(first.map_or(0, |row| row.n_users)),
-            items: Count(first.map_or(0, |row| row.n_items)),
+            users: Count(first.n_users as u64),
+            items: Count(first.n_items as u64),
+            recall_k: allowed.recall.k,
+            entropy_k: allowed.interest_entropy.map(|entropy| entropy.k),
+            coverage_k: allowed.coverage.k,
             rows: table.rows.iter().map(ScorerRow::new).collect(),
-        }
+        })
     }
 }
 
 impl ScorerRow {
-    fn new(row: &Row) -> Self {
+    fn new(row: &ScorerMetrics) -> Self {
         let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
         let (micro, unseen) = (&allowed.recall.micro, &filtered.recall.micro);
         Self {
             scorer: row.scorer.clone(),
             is_model: row.scorer == "model",
-            recall: Share::new(micro.value),
+            recall: Share::new(Some(micro.value)),
             interval: interval(micro),
             macro_: share(allowed.recall.macro_.value),
             unseen: share(unseen.value),
             unseen_interval: interval(unseen),
-            entropy: allowed
-                .interest_entropy
-                .as_ref()
-                .and_then(|entropy| entropy.nats)
-                .map_or_else(|| "–".to_owned(), figure),
+            entropy: allowed.interest_entropy.map_or_else(|| "–".to_owned(), |entropy| figure(entropy.nats)),
             coverage: share(allowed.coverage.p90),
         }
     }
 }
 
 fn interval(interval: &Interval) -> String {
-    match (interval.low, interval.high) {
-        (Some(low), Some(high)) => format!("{low:.4}–{high:.4}"),
-        _ => String::new(),
-    }
+    format!("{:.4}–{:.4}", interval.low, interval.high)
 }
 
 impl TrainingSection {
-    fn new(training: &Training) -> Self {
-        let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
+    fn new(training: &TrainingSummary) -> Self {
         Self {
             steps: Count(training.steps),
             duration: span(training.seconds),
-            loss: or_dash(training.loss),
-            speed: training
-                .tokens_per_s
-                .map_or_else(|| "–".to_owned(), |speed| Count(speed as u64).to_string()),
-            users: Count(training.users),
-            actions: Count(training.actions),
-            parameters: Count(training.parameters),
+            loss: training.loss.map_or_else(|| "–".to_owned(), figure),
+            speed: Count(training.tokens_per_s as u64),
+            users: Count(training.users as u64),
+            actions: Count(training.actions as u64),
+            parameters: Count(training.parameters as u64),
             curve: Curve::new(&training.curve),
         }
     }

@@ -121,11 +121,11 @@ async fn a_model_is_shown_with_its_figures_and_uses() {
     let answer = console.get("/models/model-1").await;
     assert_eq!(answer.status, 200);
     let page = answer.page();
-    assert_eq!(page.values("recall"), ["0.0412"]);
-    assert!(
-        answer.body.contains("points=\"0.0,0.0 640.0,220.0\""),
-        "the curve, without the step that has no loss"
-    );
+    assert_eq!(page.values("recall"), ["0.0412", "0.02"], "the model, then popularity");
+    assert!(answer.body.contains("points=\"0.0,0.0 320.0,220.0 640.0,220.0\""), "the loss curve");
+    for said in ["Recall@10", "Entropy@50", "Coverage@10"] {
+        assert!(page.text.contains(said), "`{said}`, with the list length of the report: {}", page.text);
+    }
     for said in ["announcement 1", "announcement 2", "not announced", "Promotion 1", "config.yaml", "dim: 2"]
     {
         assert!(page.text.contains(said), "`{said}` is missing from\n{}", page.text);

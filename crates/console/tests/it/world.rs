@@ -8,6 +8,10 @@ use dayvec_bucket::Bucket;
 use dayvec_console::Config;
 use dayvec_core::{Day, EmbeddingBlock, Gate, bucket_of, id_hash};
 use dayvec_registry::{NewPromotion, key, promote};
+use dayvec_report::{
+    Coverage, Evaluation, InterestEntropy, Interval, Recall, RecallByScorer, Report, Retrieval,
+    ScorerMetrics, StageSeconds, Table, TrainingSummary,
+};
 use dayvec_runtime::Listeners;
 use dayvec_snapshot::{
     ElementType, ItemEmbeddings, Manifest, Publisher, Reason, RunDescription, SnapshotError,
@@ -133,16 +137,8 @@ impl World {
 
     /// A whole checkpoint.
     pub(crate) async fn train(&self, model_id: &str, recall: f64) {
-        let metrics = serde_json::json!({
-            "model_id": model_id, "tower_pair_id": "pair-1", "cut_off": "2026-03-01", "test_days": 14,
-            "recall_by_scorer": {"k": 10, "seen_allowed": {"model": recall, "popularity": 0.02}},
-            "evaluation": {"all_users": {"title": "All users", "rows": [{
-                "scorer": "model", "n_users": 10, "n_items": 3,
-                "seen_allowed": {"recall": {"micro": {"value": recall, "low": null, "high": 0.1}}},
-            }]}},
-            "training": {"steps": 30, "seconds": 2.5, "loss": 3.5, "curve": [[10, 4.0], [20, null], [30, 3.5]]},
-        });
-        self.put(&key(model_id, "metrics.json"), metrics.to_string().as_bytes()).await;
+        let metrics = serde_json::to_vec(&report(model_id, recall)).unwrap();
+        self.put(&key(model_id, "metrics.json"), &metrics).await;
         self.put(&key(model_id, "config.yaml"), b"note: <b>bold</b>\n").await;
         self.put(&key(model_id, "spec.yaml"), b"dim: 2\n").await;
     }
@@ -155,6 +151,53 @@ impl World {
 
     pub(crate) async fn put(&self, key: &str, bytes: &[u8]) {
         self.bucket.put_new(key, bytes.to_vec().into()).await.unwrap();
+    }
+}
+
+/// The report of a model.
+fn report(model_id: &str, recall: f64) -> Report {
+    let interval = |value: f64| Interval { value, low: value / 2.0, high: value * 2.0 };
+    let retrieval = |value| Retrieval {
+        recall: Recall { k: 10, micro: interval(value), macro_: interval(value), micro_listed: value },
+        interest_entropy: Some(InterestEntropy { k: 50, nats: 1.5 }),
+        coverage: Coverage { k: 10, p90: 0.25 },
+        n_users: 10,
+        n_pairs: 20,
+    };
+    let row = |scorer: &str, value| ScorerMetrics {
+        scorer: scorer.to_owned(),
+        n_users: 10,
+        n_items: 3,
+        n_pairs_outside: 0,
+        seen_allowed: retrieval(value),
+        seen_filtered: retrieval(value),
+    };
+    let rows = vec![row("model", recall), row("popularity", 0.02)];
+    let table = Table { title: "All users".into(), rows };
+    Report {
+        model_id: model_id.into(),
+        tower_pair_id: "pair-1".into(),
+        items_version: "items-1".into(),
+        checkpoint: format!("checkpoints/{model_id}"),
+        cut_off: "2026-03-01".parse().unwrap(),
+        test_days: 14,
+        users: 10,
+        actions: 100,
+        actions_without_features: 0,
+        recall_by_scorer: RecallByScorer::of(&table),
+        evaluation: Evaluation { all_users: table, held_out: None },
+        events: serde_json::Value::Null,
+        training: Some(TrainingSummary {
+            steps: 30,
+            seconds: 2.5,
+            loss: Some(3.5),
+            tokens_per_s: 1000.0,
+            users: 10,
+            actions: 100,
+            parameters: 64,
+            curve: vec![(10, 4.0), (20, 3.5), (30, 3.5)],
+        }),
+        stages: StageSeconds::default(),
     }
 }
 

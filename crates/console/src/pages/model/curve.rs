@@ -21,13 +21,9 @@ pub(super) struct Curve {
 
 impl Curve {
     /// `None` for fewer than two points.
-    pub(super) fn new(curve: &[(u64, Option<f64>)]) -> Option<Self> {
-        let known: Vec<(u64, f64)> = curve
-            .iter()
-            .filter_map(|&(step, loss)| Some((step, loss.filter(|loss| loss.is_finite())?)))
-            .collect();
-        let (&(first, from), &(last, to)) = (known.first()?, known.last()?);
-        let (low, high) = known
+    pub(super) fn new(curve: &[(u64, f64)]) -> Option<Self> {
+        let (&(first, from), &(last, to)) = (curve.first()?, curve.last()?);
+        let (low, high) = curve
             .iter()
             .fold((f64::MAX, f64::MIN), |(low, high), &(_, loss)| (low.min(loss), high.max(loss)));
         if last <= first {
@@ -37,7 +33,7 @@ impl Curve {
         let x = |step: f64| WIDTH * (step - first as f64) / (last - first) as f64;
         let y = |loss: f64| HEIGHT * (high - loss) / height;
         let points: Vec<String> =
-            known.iter().map(|&(step, loss)| format!("{:.1},{:.1}", x(step as f64), y(loss))).collect();
+            curve.iter().map(|&(step, loss)| format!("{:.1},{:.1}", x(step as f64), y(loss))).collect();
         let between =
             |from: f64, to: f64| [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| from + share * (to - from));
         let losses = between(high, high - height).map(|loss| (y(loss), figure(loss)));
@@ -60,12 +56,12 @@ mod tests {
 
     #[test]
     fn the_line_fills_the_plot() {
-        let curve = Curve::new(&[(0, Some(4.0)), (5, None), (10, Some(2.0)), (20, Some(3.0))]).unwrap();
+        let curve = Curve::new(&[(0, 4.0), (10, 2.0), (20, 3.0)]).unwrap();
         assert_eq!(curve.points, "0.0,0.0 320.0,220.0 640.0,110.0");
         assert_eq!(curve.losses[0], (0.0, "4".to_owned()));
         assert_eq!(curve.steps[4], (640.0, "20".to_owned()));
         assert_eq!(curve.summary, "Loss 4 after step 0, 3 after step 20.");
-        assert_eq!(Curve::new(&[(1, Some(2.0))]), None);
-        assert!(Curve::new(&[(1, Some(2.0)), (2, Some(2.0))]).is_some());
+        assert_eq!(Curve::new(&[(1, 2.0)]), None);
+        assert!(Curve::new(&[(1, 2.0), (2, 2.0)]).is_some());
     }
 }

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use dayvec_core::Day;
 use dayvec_registry::Promotion;
+use dayvec_report::Report;
 use dayvec_snapshot::{Announcement, Manifest, Reason};
 
 use crate::bucket_reader::{Contents, Model};
 use crate::format::{Moment, figure};
 use crate::outage::Outage;
 use crate::pages::marks::{Count, Gates, Share};
+
+/// Names of scorers in a report.
+const MODEL: &str = "model";
+const POPULARITY: &str = "popularity";
 
 /// What is in the bucket, as it is shown.
 pub(super) struct BucketSection {
@@ -19,6 +24,8 @@ pub(super) struct BucketSection {
     pub(super) promotions: Vec<PromotionRow>,
     /// Recall of the model of the current snapshot, where that model is listed.
     pub(super) recall: Option<Share>,
+    /// `Recall@10`, with the list length of the listed models' reports; `Recall` where they differ.
+    pub(super) recall_name: String,
 }
 
 /// An announcement.
@@ -50,6 +57,7 @@ pub(super) struct SnapshotFacts {
 pub(super) struct ModelRow {
     pub(super) model_id: String,
     pub(super) written: Moment,
+    /// Empty where the report cannot be read.
     pub(super) cut_off: String,
     pub(super) recall: Share,
     pub(super) popularity: Share,
@@ -92,12 +100,27 @@ impl BucketSection {
             announced,
             models,
             recall,
+            recall_name: recall_name(contents),
         }
     }
 
     /// The newest announcement, which is the one that counts.
     pub(super) fn current(&self) -> Option<&AnnouncedRow> {
         self.announced.first()
+    }
+}
+
+fn recall_name(contents: &Contents) -> String {
+    let mut lengths: Vec<usize> = contents
+        .models
+        .iter()
+        .flat_map(|model| &model.report)
+        .map(|report| report.recall_by_scorer.k)
+        .collect();
+    lengths.dedup();
+    match lengths[..] {
+        [k] => format!("Recall@{k}"),
+        _ => "Recall".to_owned(),
     }
 }
 
@@ -139,8 +162,8 @@ impl ModelRow {
     fn new(model: &Model, (serving, promoted): (Option<&str>, Option<&str>), now_s: i64) -> Self {
         let report = model.report.as_ref().ok();
         let (of_model, of_popularity) = (
-            report.and_then(|report| report.recall("model")),
-            report.and_then(|report| report.recall("popularity")),
+            report.and_then(|report| recall(report, MODEL)),
+            report.and_then(|report| recall(report, POPULARITY)),
         );
         let ratio = match (of_model, of_popularity) {
             (Some(model), Some(popularity)) if popularity > 0.0 => {
@@ -151,7 +174,7 @@ impl ModelRow {
         Self {
             model_id: model.model_id.clone(),
             written: Moment::new(model.written_s, now_s),
-            cut_off: report.map(|report| report.cut_off.clone()).unwrap_or_default(),
+            cut_off: report.map(|report| report.cut_off.to_string()).unwrap_or_default(),
             recall: Share::new(of_model),
             popularity: Share::new(of_popularity),
             ratio,
@@ -160,6 +183,11 @@ impl ModelRow {
             outage: model.report.as_ref().err().cloned(),
         }
     }
+}
+
+/// Recall of a scorer, seen items allowed.
+fn recall(report: &Report, scorer: &str) -> Option<f64> {
+    report.recall_by_scorer.seen_allowed.get(scorer).copied()
 }
 
 impl PromotionRow {
