@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayvec_bucket::{Bucket, BucketError};
-use dayvec_registry::{Promotion, checkpoints, key, newest_promotion, promotions};
+use dayvec_registry::{Promotion, checkpoint, checkpoints, newest_promotion, promotions};
 use dayvec_report::Report;
-use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements_after, read_manifest};
+use dayvec_snapshot::{
+    Announcement, Layout, Manifest, SNAPSHOTS, SnapshotError, announcements_after, read_manifest,
+};
 use tokio::sync::Mutex;
 
 use crate::cached::Cached;
@@ -82,7 +84,7 @@ impl BucketReader {
 
     /// The manifest of a snapshot by its id, announced or not.
     pub(crate) async fn manifest(&self, snapshot_id: &str) -> Result<Arc<Manifest>, Outage> {
-        let key = format!("snapshots/{snapshot_id}/manifest.json");
+        let key = Layout::of(snapshot_id).manifest();
         self.within(async {
             let mut records = self.records.lock().await;
             self.manifest_in(&mut records, &key).await.map_err(|error| self.outage(&error))
@@ -93,7 +95,7 @@ impl BucketReader {
     /// A text file of a checkpoint; `None` where there is none.
     pub(crate) async fn text(&self, model_id: &str, file: &str) -> Result<Option<String>, Outage> {
         self.within(async {
-            match self.bucket.get(&key(model_id, file)).await {
+            match self.bucket.get(&checkpoint::key(model_id, file)).await {
                 Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(self.outage(&error)),
@@ -181,16 +183,16 @@ impl BucketReader {
         announced: &[AnnouncedSnapshot],
     ) -> Result<Vec<Result<Arc<Manifest>, Outage>>, Outage> {
         // With fewer announcements than are shown, all of them are here, and so no day is too old.
-        let oldest = announced.iter().filter_map(|one| one.announcement.manifest.rsplit_once('/')).min();
-        let after =
-            oldest.filter(|_| announced.len() == self.shown).and_then(|(folder, _)| folder.rsplit_once('/'));
-        let listed = self.bucket.list_after("snapshots", after.map(|(day, _)| day)).await;
+        let layouts = announced.iter().filter_map(|one| Layout::of_manifest(&one.announcement.manifest));
+        let oldest = layouts.map(|layout| layout.folder()).min().filter(|_| announced.len() == self.shown);
+        let oldest_day = oldest.as_ref().and_then(|folder| folder.rsplit_once('/')).map(|(day, _)| day);
+        let listed = self.bucket.list_after(SNAPSHOTS, oldest_day).await;
         let known: BTreeSet<&str> = records.announcements.iter().map(|one| one.manifest.as_str()).collect();
         let mut keys: Vec<String> = listed
             .map_err(|error| self.outage(&error))?
             .into_iter()
             .map(|entry| entry.key)
-            .filter(|key| key.ends_with("/manifest.json") && !known.contains(key.as_str()))
+            .filter(|key| Layout::of_manifest(key).is_some() && !known.contains(key.as_str()))
             .collect();
         keys.reverse();
         keys.truncate(self.shown);
@@ -227,7 +229,7 @@ impl BucketReader {
         if let Some(report) = records.reports.get(model_id) {
             return Ok(Ok(Arc::clone(report)));
         }
-        let key = key(model_id, "metrics.json");
+        let key = checkpoint::key(model_id, checkpoint::METRICS);
         match self.bucket.get(&key).await {
             Ok(bytes) => Ok(match serde_json::from_slice::<Report>(&bytes) {
                 Ok(report) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dayvec_bucket::Bucket;
 use dayvec_core::{IdColumn, IdInterner, bucket_of};
+use dayvec_registry::{DailyStates, item_features, read_spec};
 use dayvec_snapshot::{Manifest, read_items};
 use tokio::sync::Mutex;
 
@@ -39,13 +40,11 @@ pub(crate) struct Users {
     max_bytes: u64,
     /// The catalogue used last, with the id of its snapshot.
     catalogue: Mutex<Option<(String, Arc<Catalogue>)>>,
-    /// Folders of exchangeable states, `sequences/<key>`; the key is a digest that only a run can work out.
-    roots: Mutex<Vec<String>>,
 }
 
 impl Users {
     pub(crate) fn new(bucket: &Bucket, max_bytes: u64) -> Self {
-        Self { bucket: bucket.clone(), max_bytes, catalogue: Mutex::default(), roots: Mutex::default() }
+        Self { bucket: bucket.clone(), max_bytes, catalogue: Mutex::default() }
     }
 
     /// The items of a snapshot; loaded once, and kept until another snapshot is requested.
@@ -61,10 +60,9 @@ impl Users {
         if size_bytes > self.max_bytes {
             return Err(Outage::new(format!("items of {}", manifest.snapshot_id), too_large(size_bytes)));
         }
-        let place = || format!("bucket {}", self.bucket.url());
-        let items =
-            read_items(&self.bucket, manifest).await.map_err(|error| Outage::from_error(place(), &error))?;
-        let key = format!("items/{}/items.parquet", manifest.run.items_version);
+        let items = read_items(&self.bucket, manifest).await;
+        let items = items.map_err(|error| Outage::from_error(self.name(), &error))?;
+        let key = item_features::key(&manifest.run.items_version);
         let table = Table::open(&self.bucket, &key, self.max_bytes).await?;
         let built = blocking(move || {
             let ids = IdInterner::from(items.ids);
@@ -82,42 +80,20 @@ impl Users {
         manifest: &Manifest,
         user_id: &str,
     ) -> Result<Option<Vec<Action>>, Outage> {
-        let bucket = bucket_of(user_id, manifest.run.n_buckets);
-        let (day, input) = (manifest.run.day, &manifest.run.input_digest);
-        let file = format!("day={day}/{input}/bucket={bucket:04}.parquet");
-        let mut roots = self.roots.lock().await;
-        let mut found = self.open_in(&roots, &file).await?;
-        if found.is_none() {
-            *roots = self.list_roots().await?;
-            found = self.open_in(&roots, &file).await?;
-        }
-        let Some((key, table)) = found else { return Ok(None) };
+        let run = &manifest.run;
+        let spec = read_spec(&self.bucket, &run.model_id).await;
+        let spec = spec.map_err(|error| Outage::from_error(self.name(), &error))?;
+        let state = DailyStates::of_model(&spec, run.n_buckets).state(run.day, &*run.input_digest);
+        let key = state.part(bucket_of(user_id, run.n_buckets));
+        let Some(table) = Table::open(&self.bucket, &key, self.max_bytes).await? else { return Ok(None) };
         let user_id = user_id.to_owned();
         blocking(move || table.actions(&user_id).map(Some).map_err(|error| Outage::from_error(key, &error)))
             .await
     }
 
-    async fn open_in(&self, roots: &[String], file: &str) -> Result<Option<(String, Table)>, Outage> {
-        for root in roots {
-            let key = format!("{root}/{file}");
-            if let Some(table) = Table::open(&self.bucket, &key, self.max_bytes).await? {
-                return Ok(Some((key, table)));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn list_roots(&self) -> Result<Vec<String>, Outage> {
-        let listed = self.bucket.list("sequences").await;
-        let listed =
-            listed.map_err(|error| Outage::from_error(format!("bucket {}", self.bucket.url()), &error))?;
-        let root = |key: &str| {
-            let end = key.match_indices('/').nth(1)?.0;
-            Some(key[..end].to_owned())
-        };
-        let mut roots: Vec<String> = listed.iter().filter_map(|entry| root(&entry.key)).collect();
-        roots.dedup();
-        Ok(roots)
+    /// What the page calls the bucket.
+    fn name(&self) -> String {
+        format!("bucket {}", self.bucket.url())
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use dayvec_core::Day;
+use dayvec_registry::checkpoint;
 use dayvec_report::{Interval, Report, ScorerMetrics, Table, TrainingSummary};
 
 use super::answer::{missing, page, unavailable};
@@ -32,7 +33,7 @@ struct ModelPage {
     snapshots: Vec<(Option<u64>, String)>,
     /// Numbers of its promotions.
     promotions: Vec<u64>,
-    /// `config.yaml` and `spec.yaml`, where they exist.
+    /// Configuration and spec, where they exist.
     files: Vec<(&'static str, String)>,
 }
 
@@ -99,7 +100,7 @@ pub(crate) async fn model(
         ));
     };
     let mut files = Vec::new();
-    for file in ["config.yaml", "spec.yaml"] {
+    for file in [checkpoint::CONFIG, checkpoint::SPEC] {
         match sources.bucket.text(&model_id, file).await {
             Ok(text) => files.extend(text.map(|text| (file, text))),
             Err(outage) => return unavailable(&outage),

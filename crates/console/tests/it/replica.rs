@@ -11,7 +11,7 @@ use dayvec_proto::lookup::v1::{
     BatchGetUserEmbeddingsRequest, BucketRange, GetItemEmbeddingsRequest, GetServingStatusRequest,
     GetServingStatusResponse, GetUserEmbeddingRequest, Snapshot,
 };
-use dayvec_snapshot::newest_announcement;
+use dayvec_snapshot::{Layout, newest_announcement};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -46,8 +46,8 @@ impl Replica {
         token: &'static str,
     ) -> Self {
         let newest = newest_announcement(&world.bucket).await.unwrap().unwrap();
-        let snapshot_id = newest.manifest.trim_start_matches("snapshots/").trim_end_matches("/manifest.json");
-        let (day, snapshot_id) = (day.parse().unwrap(), snapshot_id.to_owned());
+        let layout = Layout::of_manifest(&newest.manifest).unwrap();
+        let (day, snapshot_id) = (day.parse().unwrap(), layout.snapshot_id().to_owned());
         let service = Service { day, snapshot_id, buckets, token };
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use dayvec_bucket::Bucket;
 use dayvec_console::Config;
-use dayvec_core::{Day, EmbeddingBlock, Gate, bucket_of, id_hash};
-use dayvec_registry::{NewPromotion, key, promote};
+use dayvec_core::{
+    ColumnNames, Day, EmbeddingBlock, EventSchema, Gate, MODEL_FORMAT_VERSION, ModelSpec, Objective,
+    TimeUnit, bucket_of, id_hash,
+};
+use dayvec_registry::{DailyStates, NewPromotion, checkpoint, item_features, promote};
 use dayvec_report::{
     Coverage, Evaluation, InterestEntropy, Interval, Recall, RecallByScorer, Report, Retrieval,
     ScorerMetrics, StageSeconds, Table, TrainingSummary,
@@ -126,21 +129,23 @@ impl World {
             ("timestamp", times),
         ]);
         let bucket = bucket_of(user, N_BUCKETS);
-        let key = format!("sequences/somekey/day={day}/input-1/bucket={bucket:04}.parquet");
+        let states = DailyStates::of_model(&spec("model-1"), N_BUCKETS);
+        let key = states.state(day.parse().unwrap(), "input-1").part(bucket);
         self.put(&key, &parquet(&batch.unwrap())).await;
         let titles = RecordBatch::try_from_iter([
             ("item_id", texts(vec!["x", "y"])),
             ("title", texts(vec![HOSTILE, "Plums"])),
         ]);
-        self.put("items/items-1/items.parquet", &parquet(&titles.unwrap())).await;
+        self.put(&item_features::key("items-1"), &parquet(&titles.unwrap())).await;
     }
 
     /// A whole checkpoint.
     pub(crate) async fn train(&self, model_id: &str, recall: f64) {
         let metrics = serde_json::to_vec(&report(model_id, recall)).unwrap();
-        self.put(&key(model_id, "metrics.json"), &metrics).await;
-        self.put(&key(model_id, "config.yaml"), b"note: <b>bold</b>\n").await;
-        self.put(&key(model_id, "spec.yaml"), b"dim: 2\n").await;
+        self.put(&checkpoint::key(model_id, checkpoint::METRICS), &metrics).await;
+        self.put(&checkpoint::key(model_id, checkpoint::CONFIG), b"note: <b>bold</b>\n").await;
+        let spec = serde_yaml::to_string(&spec(model_id)).unwrap();
+        self.put(&checkpoint::key(model_id, checkpoint::SPEC), spec.as_bytes()).await;
     }
 
     pub(crate) async fn promote(&self, model_id: &str) {
@@ -151,6 +156,38 @@ impl World {
 
     pub(crate) async fn put(&self, key: &str, bytes: &[u8]) {
         self.bucket.put_new(key, bytes.to_vec().into()).await.unwrap();
+    }
+}
+
+/// The spec of a model of two dimensions.
+fn spec(model_id: &str) -> ModelSpec {
+    ModelSpec {
+        format_version: MODEL_FORMAT_VERSION,
+        model_id: model_id.into(),
+        tower_pair_id: "pair-1".into(),
+        events: EventSchema {
+            columns: ColumnNames::default(),
+            time_unit: TimeUnit::Seconds,
+            actions: vec!["purchase".into()],
+            positives: Vec::new(),
+        },
+        surfaces: Vec::new(),
+        duration: false,
+        max_len: 128,
+        look_back_days: 365,
+        items_version: "items-1".into(),
+        item_dim: 2,
+        n_items: 3,
+        n_layers: 1,
+        hidden_dim: 4,
+        n_heads: 1,
+        dim: 2,
+        item_hidden_dim: 4,
+        action_dim: 1,
+        surface_dim: 1,
+        item_id_dim: 0,
+        history_bag: None,
+        objective: Objective::NextAction,
     }
 }
 

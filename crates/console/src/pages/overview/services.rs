@@ -3,6 +3,7 @@
 use dayvec_core::Gate;
 use dayvec_proto::lookup::v1::{BucketRange, GetServingStatusResponse};
 use dayvec_proto::trainer::v1::RunState;
+use dayvec_snapshot::Layout;
 
 use super::bucket::AnnouncedRow;
 use crate::format::{Moment, count, figure, short_span, span};
@@ -111,7 +112,7 @@ impl ServedSnapshot {
     }
 
     fn is(&self, current: &AnnouncedRow) -> bool {
-        current.manifest == format!("snapshots/{}/manifest.json", self.snapshot_id)
+        current.manifest == Layout::of(&self.snapshot_id).manifest()
     }
 }
 
