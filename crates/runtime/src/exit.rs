@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::fault;
+
 /// Why a program ends early, as its caller sees it: the exit code. Anything else ends with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[repr(u8)]
@@ -36,10 +38,10 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     }
 }
 
-/// Exit code of an error: that of its [`Exit`], else 1.
+/// Exit code of an error: that of its kind, or of an [`Exit`] where a program still names one.
 #[must_use]
 pub fn code(error: &anyhow::Error) -> u8 {
-    error.downcast_ref::<Exit>().map_or(1, |&exit| exit as u8)
+    error.downcast_ref::<Exit>().map_or_else(|| fault::exit_code(fault::kind(error)), |&exit| exit as u8)
 }
 
 /// Print the chain of an error once, to stderr, and turn the result into the process's exit code.

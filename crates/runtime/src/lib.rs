@@ -1,19 +1,24 @@
 //! What every program of dayvec does the same way: take a command line and signals ([`program`]), read its
 //! configuration ([`config`]), log ([`logging`]), listen ([`Listeners`]), let in who may call ([`authentication`]),
-//! answer `/metrics`, `/livez` and `/readyz` ([`admin`]), stop when told ([`shutdown`]), and exit with a code that says
-//! what the caller can do ([`exit`]).
+//! answer `/metrics`, `/livez` and `/readyz` ([`admin`]), serve gRPC ([`service`]) and call it ([`client`]), stop on a signal ([`shutdown`]), and turn a fault into the
+//! exit code or gRPC code that says what to do about it ([`fault`], [`exit`]).
 //!
 //! Nothing here knows about embeddings.
 
 pub mod admin;
 pub mod authentication;
+pub mod client;
 pub mod config;
 pub mod exit;
+pub mod fault;
 pub mod logging;
 pub mod program;
+pub mod service;
 pub mod shutdown;
 
 mod listeners;
 
+pub use dayvec_core::{Fault, FaultKind};
 pub use exit::{Exit, OrExit};
+pub use fault::{OrFault, WithFault};
 pub use listeners::Listeners;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use crate::{Exit, OrExit as _};
+use crate::{FaultKind, WithFault as _};
 
 /// Bound sockets. A test binds port 0 and asks for the address.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Listeners {
     pub async fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
         let bind = |address: SocketAddr| async move {
             let bound = TcpListener::bind(address).await;
-            bound.with_context(|| format!("listen on {address}")).or_exit(Exit::BadConfig)
+            bound.with_context(|| format!("listen on {address}")).fault(FaultKind::Configuration)
         };
         Ok(Self { traffic: bind(traffic).await?, admin: bind(admin).await? })
     }

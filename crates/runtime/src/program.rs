@@ -10,18 +10,19 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ConfigError};
-use crate::{Exit, OrExit as _, exit, logging, shutdown};
+use crate::{FaultKind, WithFault as _, exit, fault, logging, shutdown};
 
-/// Start logging, read the command line, do what it says, and tell an error once.
+/// Start logging, read the command line, do what it says, and print an error once.
 ///
-/// A wrong command line ends with 64 ([`Exit::BadConfig`]); `--help` and `--version` are no errors.
+/// A wrong command line ends with 64 ([`FaultKind::Configuration`]); `--help` and `--version` are not errors.
 pub fn start<Cli: Parser>(run: impl FnOnce(Cli) -> anyhow::Result<()>) -> ExitCode {
     logging::init();
     match Cli::try_parse() {
         Ok(cli) => exit::report(run(cli)),
         Err(error) => {
-            let _nowhere_left_to_tell = error.print();
-            if error.use_stderr() { ExitCode::from(Exit::BadConfig as u8) } else { ExitCode::SUCCESS }
+            let _stderr_is_closed = error.print();
+            let wrong = ExitCode::from(fault::exit_code(FaultKind::Configuration));
+            if error.use_stderr() { wrong } else { ExitCode::SUCCESS }
         }
     }
 }
@@ -46,7 +47,7 @@ impl ConfigArgs {
         &self,
         load: impl FnOnce(Option<&Path>) -> Result<C, ConfigError>,
     ) -> anyhow::Result<Option<C>> {
-        let config = load(self.config.as_deref()).or_exit(Exit::BadConfig)?;
+        let config = load(self.config.as_deref()).fault(FaultKind::Configuration)?;
         if self.check_config {
             exit::print(&config::to_yaml(&config))?;
             return Ok(None);

@@ -42,7 +42,7 @@ fn set(config: &mut Value, keys: &[&str], value: Value) {
     if !config.is_mapping() {
         *config = Value::Mapping(Mapping::new());
     }
-    if let Value::Mapping(mapping) = config {
+    if let Some(mapping) = config.as_mapping_mut() {
         set(mapping.entry(Value::from(*key)).or_insert(Value::Null), rest, value);
     }
 }

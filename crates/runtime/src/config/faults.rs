@@ -1,9 +1,11 @@
-//! Every fault of a YAML value, where a deserializer stops at the first: note the fault, mend it, read again.
+//! Every fault of a YAML value, where a deserializer stops at the first: note the fault, replace the faulty value, read
+//! again.
 
 use serde::de::DeserializeOwned;
-use serde_yaml::Value;
+use serde_path_to_error::Segment;
+use serde_yaml::{Mapping, Number, Value};
 
-/// More faults than anybody reads at once; also what ends the search.
+/// More faults than one reads at once; also what ends the search.
 const MOST_FAULTS: usize = 32;
 
 /// One step from a value into it.
@@ -13,66 +15,109 @@ enum Step {
     Index(usize),
 }
 
-/// Read `value` as `Raw`. With faults, `Raw` is what remains once each faulty value is replaced by `shipped`'s, so
-/// that later checks find the other faults; it must not be used for anything else.
+/// The first fault that a deserializer finds.
+#[derive(Debug, PartialEq)]
+struct Fault {
+    path: Vec<Step>,
+    what: String,
+}
+
+/// Read `value` as `Raw`. With faults, `Raw` is what remains once each faulty value is replaced, by `shipped`'s where there
+/// is one, so that later checks find the other faults; it must not be used for anything else.
 pub(super) fn read<Raw: DeserializeOwned>(mut value: Value, shipped: &Value) -> (Option<Raw>, Vec<String>) {
     let mut faults = Vec::new();
     while faults.len() < MOST_FAULTS {
-        // Through text, because only the text reader knows the path of what it refuses.
-        let text = serde_yaml::to_string(&value).unwrap_or_default();
-        let error = match serde_yaml::from_str::<Raw>(&text) {
+        let fault = match attempt::<Raw>(&value) {
             Ok(raw) => return (Some(raw), faults),
-            Err(error) => error.to_string(),
+            Err(fault) => fault,
         };
-        let before = value.clone();
-        faults.push(mend(&mut value, shipped, &error));
-        if value == before {
-            break;
+        let is_gone =
+            |changed: &Value| attempt::<Raw>(changed).err().is_none_or(|next| next.path != fault.path);
+        if let Some(changed) = as_text(&value, &fault.path).filter(is_gone) {
+            value = changed;
+            continue;
+        }
+        let is_other = |changed: &Value| attempt::<Raw>(changed).err().as_ref() != Some(&fault);
+        let replaced = replacements(&value, shipped, &fault).into_iter().find(is_other);
+        faults.push(fault.sentence(&value));
+        match replaced {
+            Some(replaced) => value = replaced,
+            None => break,
         }
     }
     (None, faults)
 }
 
-/// Undo one fault in `value`; returns the sentence that tells it.
-fn mend(value: &mut Value, shipped: &Value, error: &str) -> String {
-    // The line is one of the text above, not of the user's file; the path says more.
-    let message = error.split(" at line ").next().unwrap_or(error);
-    let (mut path, what) = split_path(message);
-    if let Some(field) = quoted(what, "unknown field `") {
-        if path.last() != Some(&Step::Key(field.clone())) {
-            path.push(Step::Key(field));
-        }
-        let fault = format!("{}: {what}", show(&path));
-        remove(value, &path);
-        return fault;
-    }
-    let fault = if path.is_empty() { what.to_owned() } else { format!("{}: {what}", show(&path)) };
-    if let Some(field) = quoted(what, "missing field `") {
-        path.push(Step::Key(field));
-    }
-    // A value inside a list or a map of the user's own has no shipped value; then its parent is replaced.
-    while find(shipped, &path).is_none() && !path.is_empty() {
-        path.pop();
-    }
-    if let Some(replacement) = find(shipped, &path) {
-        put(value, &path, replacement.clone());
-    }
-    fault
+fn attempt<Raw: DeserializeOwned>(value: &Value) -> Result<Raw, Fault> {
+    serde_path_to_error::deserialize(value.clone()).map_err(|error| {
+        let path = error.path().iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        Fault { path: path.collect(), what: error.inner().to_string() }
+    })
 }
 
-/// `a.b[0]: text` → path and text.
-fn split_path(message: &str) -> (Vec<Step>, &str) {
-    let Some((path, what)) = message.split_once(": ") else { return (Vec::new(), message) };
-    if path.is_empty() || path.contains([' ', '`', '?']) {
-        return (Vec::new(), message);
+impl Fault {
+    /// The fault for people, beginning with its key.
+    fn sentence(&self, value: &Value) -> String {
+        if let Some(field) = self.missing() {
+            return format!("{}: is missing", show(&[&self.path[..], &[Step::Key(field)]].concat()));
+        }
+        let key = if self.path.is_empty() { "the whole".to_owned() } else { show(&self.path) };
+        match find(value, &self.path) {
+            Some(Value::Null) => format!("{key}: has no value"),
+            _ => format!("{key}: {}", self.what),
+        }
     }
-    let mut steps = Vec::new();
-    for part in path.split('.').filter(|part| !part.is_empty()) {
-        let mut pieces = part.split('[');
-        steps.extend(pieces.next().filter(|key| !key.is_empty()).map(|key| Step::Key(key.to_owned())));
-        steps.extend(pieces.filter_map(|index| index.trim_end_matches(']').parse().ok().map(Step::Index)));
+
+    /// The field that serde says is missing from the value at the path.
+    fn missing(&self) -> Option<String> {
+        Some(self.what.strip_prefix("missing field `")?.split_once('`')?.0.to_owned())
     }
-    (steps, what)
+
+    fn is_unknown_field(&self) -> bool {
+        self.what.starts_with("unknown field `")
+    }
+}
+
+/// `value` without the fault, in several ways: the first that works is the best.
+fn replacements(value: &Value, shipped: &Value, fault: &Fault) -> Vec<Value> {
+    let mut path = fault.path.clone();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut value = value.clone();
+        change(&mut value);
+        value
+    };
+    if fault.is_unknown_field() {
+        return vec![changed(&|value| remove(value, &path))];
+    }
+    path.extend(fault.missing().map(Step::Key));
+    // A value inside a list or a map of the user's own has no shipped value; then its parent is replaced.
+    let ancestors = (1..=path.len()).rev().map(|len| &path[..len]);
+    let from_shipped = ancestors.filter_map(|path| Some((path, find(shipped, path)?.clone())));
+    // A value that no file has: any that can be read.
+    let stand_ins = [
+        Value::String(String::new()),
+        Value::Number(Number::from(1)),
+        Value::Sequence(Vec::new()),
+        Value::Mapping(Mapping::new()),
+    ];
+    let stand_ins = stand_ins.into_iter().map(|value| (&path[..], value));
+    from_shipped.chain(stand_ins).map(|(path, new)| changed(&|value| put(value, path, new.clone()))).collect()
+}
+
+/// `value` with the number or the truth at `path` as text: an id `5` and a column `true` need no quotes.
+fn as_text(value: &Value, path: &[Step]) -> Option<Value> {
+    let text = match find(value, path)? {
+        Value::Number(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        _ => return None,
+    };
+    let mut value = value.clone();
+    put(&mut value, path, Value::String(text));
+    Some(value)
 }
 
 fn show(path: &[Step]) -> String {
@@ -85,10 +130,6 @@ fn show(path: &[Step]) -> String {
         }
     }
     text
-}
-
-fn quoted(what: &str, before: &str) -> Option<String> {
-    Some(what.strip_prefix(before)?.split_once('`')?.0.to_owned())
 }
 
 fn find<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
@@ -109,7 +150,7 @@ fn put(value: &mut Value, path: &[Step], replacement: Value) {
     if let Some(place) = find_mut(value, path) {
         *place = replacement;
     } else if let Some((Step::Key(key), parent)) = path.split_last()
-        && let Some(Value::Mapping(mapping)) = find_mut(value, parent)
+        && let Some(mapping) = find_mut(value, parent).and_then(Value::as_mapping_mut)
     {
         mapping.insert(Value::from(key.as_str()), replacement);
     }
@@ -117,7 +158,7 @@ fn put(value: &mut Value, path: &[Step], replacement: Value) {
 
 fn remove(value: &mut Value, path: &[Step]) {
     if let Some((Step::Key(key), parent)) = path.split_last()
-        && let Some(Value::Mapping(mapping)) = find_mut(value, parent)
+        && let Some(mapping) = find_mut(value, parent).and_then(Value::as_mapping_mut)
     {
         mapping.remove(key.as_str());
     }

@@ -1,9 +1,12 @@
-//! Configuration: a YAML file, or the shipped default, then `DAYVEC__SECTION__KEY` from the environment, then checks.
+//! Configuration: the shipped YAML, a user's YAML over it, `DAYVEC__SECTION__KEY` from the environment over both, then
+//! checks.
 //!
-//! A program has two types: `Raw`, which mirrors the file (`#[serde(deny_unknown_fields)]`), and `Config`, which the
-//! program uses, made by `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] tells the faults of
-//! both steps together, one a line, so that an operator mends them in one go. Relative paths are relative to the
-//! working directory, as on a command line.
+//! The shipped file *is* the defaults, so a user's file needs only what differs: maps are merged; lists, scalars and
+//! values with a YAML tag are replaced. A program has two types: `Raw`, which mirrors the file
+//! (`#[serde(deny_unknown_fields)]`, no defaults), and `Config`, which the program uses, made by
+//! `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] reports the faults of both steps together, one
+//! a line, so that an operator fixes them in one go. Relative paths are relative to the working directory, as on a
+//! command line.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +21,7 @@ mod values;
 
 pub use values::{duration, parse_url};
 
-/// A configuration that can't be used. The caller exits with [`crate::Exit::BadConfig`].
+/// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
@@ -30,7 +33,7 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// The text is no YAML mapping.
+    /// The text is not YAML.
     #[error("{name} is not YAML: {message}")]
     NotYaml {
         /// The file, or "the shipped configuration".
@@ -38,7 +41,7 @@ pub enum ConfigError {
         /// What the YAML reader says, with line and column.
         message: String,
     },
-    /// Values are wrong or missing: all of them. The name tells the environment's variables over the file as well.
+    /// Values are wrong or missing: all of them. The name includes the environment's variables that replace values.
     #[error("{name} has {} fault{}:\n  - {}", faults.len(), if faults.len() == 1 { "" } else { "s" }, faults.join("\n  - "))]
     Faults {
         /// The file, or "the shipped configuration".
@@ -48,19 +51,17 @@ pub enum ConfigError {
     },
 }
 
-/// Read `file`, or `shipped_default_yaml` where there is none; apply the environment; check.
-///
-/// The file stands alone: what it leaves out is what `Raw` says by `#[serde(default)]`, not what the shipped file says.
+/// Read `shipped_yaml`, `file` over it, and the environment over both; check.
 ///
 /// # Errors
 /// [`ConfigError::Faults`] holds every fault that was found, not only the first.
-pub fn load<Raw, C>(file: Option<&Path>, shipped_default_yaml: &str) -> Result<C, ConfigError>
+pub fn load<Raw, C>(file: Option<&Path>, shipped_yaml: &str) -> Result<C, ConfigError>
 where
     Raw: DeserializeOwned,
     C: TryFrom<Raw, Error = Vec<String>>,
 {
     let (name, text) = match file {
-        None => ("the shipped configuration".to_owned(), shipped_default_yaml.to_owned()),
+        None => (SHIPPED.to_owned(), String::new()),
         Some(path) => {
             let read = std::fs::read_to_string(path);
             let read = read.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source });
@@ -69,8 +70,7 @@ where
     };
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let source = Source { name, text, shipped: shipped_default_yaml };
-    parse::<Raw, C>(source, variables)
+    parse::<Raw, C>(Source { name, text, shipped: shipped_yaml }, variables)
 }
 
 /// A configuration with some settings replaced, by dotted name (`run.steps`); values are YAML, as in the environment.
@@ -82,19 +82,21 @@ where
     Raw: Serialize + DeserializeOwned,
     C: TryFrom<Raw, Error = Vec<String>>,
 {
-    let text = to_yaml(raw);
-    let source = Source {
-        name: "the configuration with these settings".to_owned(),
-        text: text.clone(),
-        shipped: &text,
-    };
+    let name = "the configuration with these settings".to_owned();
+    let source = Source { name, text: String::new(), shipped: &to_yaml(raw) };
     parse::<Raw, C>(source, settings.iter().map(|(name, value)| (environment::name_of(name), value.clone())))
 }
 
+/// The shipped file in messages.
+const SHIPPED: &str = "the shipped configuration";
+
 /// What [`parse`] reads.
 struct Source<'a> {
+    /// The user's file, in messages.
     name: String,
+    /// Its text.
     text: String,
+    /// The text below it.
     shipped: &'a str,
 }
 
@@ -107,32 +109,59 @@ where
     C: TryFrom<Raw, Error = Vec<String>>,
 {
     let Source { name, text, shipped } = source;
-    let mut value: Value = match serde_yaml::from_str(&text) {
-        Ok(value) => value,
-        Err(error) => return Err(ConfigError::NotYaml { name, message: error.to_string() }),
+    let yaml = |name: &str, text: &str| {
+        serde_yaml::from_str::<Value>(text)
+            .map_err(|error| ConfigError::NotYaml { name: name.to_owned(), message: error.to_string() })
     };
+    let shipped = yaml(SHIPPED, shipped)?;
+    let mut value = shipped.clone();
+    overlay(&mut value, yaml(&name, &text)?);
     let variables: Vec<(String, String)> = variables.collect();
     let misspelt: Vec<String> = variables
         .iter()
         .map(|(name, _)| name)
         .filter(|name| environment::is_misspelt(name))
-        .cloned()
+        .map(|name| format!("{name}: a setting's variable begins with two underscores, DAYVEC__"))
         .collect();
     let variables = environment::apply(&mut value, variables);
-    // The shipped file only mends a faulty value here, so that the search for further faults can go on.
-    let shipped = serde_yaml::from_str(shipped).unwrap_or_default();
     let (raw, mut faults) = faults::read::<Raw>(value, &shipped);
-    let misspelt = misspelt.iter();
-    faults.extend(
-        misspelt.map(|name| format!("{name}: a setting's variable begins with two underscores, DAYVEC__")),
-    );
+    faults.extend(misspelt);
     match raw.map(C::try_from) {
         Some(Ok(config)) if faults.is_empty() => return Ok(config),
-        Some(Err(more)) => faults.extend(more),
+        Some(Err(more)) => {
+            // A value that stood in for a faulty one may be refused as well; its fault is in the list already.
+            let key = |fault: &String| fault.split(':').next().map(str::to_owned);
+            let known: Vec<_> = faults.iter().map(key).collect();
+            faults.extend(more.into_iter().filter(|fault| !known.contains(&key(fault))));
+        }
         _ => {}
     }
     let name = if variables.is_empty() { name } else { format!("{name} (under {})", variables.join(", ")) };
     Err(ConfigError::Faults { name, faults })
+}
+
+/// Put `above` over `below`: maps are merged, anything else is replaced. An empty file changes nothing.
+fn overlay(below: &mut Value, above: Value) {
+    let is_empty_file = above.is_null() && below.is_mapping();
+    if !is_empty_file {
+        merge(below, above);
+    }
+}
+
+fn merge(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Mapping(below), Value::Mapping(above)) => {
+            for (key, value) in above {
+                match below.get_mut(&key) {
+                    Some(place) => merge(place, value),
+                    None => {
+                        below.insert(key, value);
+                    }
+                }
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// Log a resolved configuration, once, in one line.
@@ -153,15 +182,29 @@ mod tests {
 
     use super::*;
 
-    const SHIPPED: &str = "bucket: ./bucket\nlimits:\n  keys: 100\n  wait: 30s\nlisten: [a, b]\n";
+    const SHIPPED: &str = "\
+bucket: ./bucket
+limits: {keys: 100, wait: 30s}
+listen: [a, b]
+model: !large {width: 8, heads: 2}
+secret: null
+";
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Raw {
         bucket: String,
         limits: RawLimits,
-        #[serde(default)]
         listen: Vec<String>,
+        model: Model,
+        secret: String,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Model {
+        Small { width: u32 },
+        Large { width: u32, heads: u32 },
     }
 
     #[derive(Debug, Deserialize)]
@@ -195,49 +238,70 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_over_the_file() {
-        let config =
-            check(SHIPPED, &[("DAYVEC__LIMITS__KEYS", "7"), ("OTHER", "x"), ("DAYVEC__LISTEN", "[c]")]);
-        let Config(raw) = config.unwrap();
-        assert_eq!((raw.limits.keys, raw.limits.wait.as_secs(), raw.listen), (7, 30, vec!["c".to_owned()]));
+    fn a_file_goes_over_the_shipped_one_and_the_environment_over_both() {
+        let text = "limits: {wait: 5s}\nlisten: [c]\nmodel: !small {width: 4}\nsecret: x\n";
+        let Config(raw) = check(text, &[("DAYVEC__LIMITS__WAIT", "7s"), ("OTHER", "x")]).unwrap();
+        assert_eq!((raw.bucket.as_str(), raw.limits.keys, raw.limits.wait.as_secs()), ("./bucket", 100, 7));
+        assert_eq!((raw.listen, raw.model), (vec!["c".to_owned()], Model::Small { width: 4 }));
+        let Config(raw) = check("", &[("DAYVEC__SECRET", "x"), ("DAYVEC__MODEL__WIDTH", "9")]).unwrap();
+        assert_eq!((raw.listen.len(), raw.model), (2, Model::Large { width: 9, heads: 2 }));
     }
 
     #[test]
-    fn all_faults_are_told_at_once() {
-        let text = "bucket: ''\nbuckte: x\nlimits:\n  keys: many\n  wiat: 1\n  wait: soon\n";
-        let message = check(text, &[("DAYVEC__LISTEN__X", "1")]).unwrap_err().to_string();
+    fn a_value_without_default_must_be_given() {
+        let message = check("limits: {keys: 0}", &[]).unwrap_err().to_string();
+        for fault in ["test.yaml has 2 faults", "secret: has no value", "limits.keys: must be"] {
+            assert!(message.contains(fault), "{fault} is missing from\n{message}");
+        }
+        let missing = check("secret: x\nmodel: !small {}\nlimits: {keys: x}", &[]).unwrap_err().to_string();
+        for fault in ["model.width: is missing", "limits.keys: invalid type"] {
+            assert!(missing.contains(fault), "{fault} is missing from\n{missing}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_text_where_text_is_wanted() {
+        let Config(raw) = check("secret: 5\nlisten: [1, true]\nbucket: 2.5", &[]).unwrap();
+        assert_eq!((raw.secret.as_str(), raw.bucket.as_str()), ("5", "2.5"));
+        assert_eq!(raw.listen, ["1", "true"]);
+        let message = check("secret: x\nlimits: {keys: true, wait: 30}", &[]).unwrap_err().to_string();
         for fault in [
-            "buckte",
-            "limits.keys",
-            "limits.wiat",
-            "limits.wait: `soon` is not",
-            "bucket: say where",
-            "listen",
+            "limits.keys: invalid type: boolean",
+            "limits.wait: invalid type: integer `30`, expected a duration",
         ] {
             assert!(message.contains(fault), "{fault} is missing from\n{message}");
         }
-        assert!(message.starts_with("test.yaml (under DAYVEC__LISTEN__X) has 6 faults:"), "{message}");
     }
 
     #[test]
-    fn a_missing_value_and_a_typo_in_the_environment_are_faults() {
-        let message = check("limits: {keys: 0}", &[("DAYVEC__LIMITS__KEYZ", "7")]).unwrap_err().to_string();
-        for fault in
-            ["limits.keyz", "limits: missing field `wait`", "missing field `bucket`", "limits.keys: must"]
-        {
+    fn all_faults_are_reported_at_once() {
+        let text = "bucket: ''\nbuckte: x\nsecret: x\nlimits:\n  keys: many\n  wiat: 1\n  wait: soon\n";
+        let message = check(text, &[("DAYVEC__LISTEN__X", "1"), ("DAYVEC__LIMITS__KEYZ", "7")]);
+        let message = message.unwrap_err().to_string();
+        for fault in [
+            "buckte: unknown field",
+            "limits.keys: invalid type",
+            "limits.wiat: unknown field",
+            "limits.keyz: unknown field",
+            "limits.wait: `soon` is not",
+            "bucket: say where",
+            "listen: invalid type",
+        ] {
             assert!(message.contains(fault), "{fault} is missing from\n{message}");
         }
+        let head = "test.yaml (under DAYVEC__LIMITS__KEYZ, DAYVEC__LISTEN__X) has 7 faults:";
+        assert!(message.starts_with(head), "{message}");
     }
 
     #[test]
-    fn one_underscore_too_few_is_a_fault_and_no_silence() {
-        let message = check(SHIPPED, &[("DAYVEC_LIMITS__KEYS", "7")]).unwrap_err().to_string();
+    fn one_underscore_too_few_is_a_fault() {
+        let message = check("secret: x", &[("DAYVEC_LIMITS__KEYS", "7")]).unwrap_err().to_string();
         assert!(message.contains("DAYVEC_LIMITS__KEYS: a setting's variable begins with two"), "{message}");
-        check(SHIPPED, &[("DAYVEC_SHARDS", "7"), ("DAYVEC_TOKEN", "a__b")]).unwrap();
+        check("secret: x", &[("DAYVEC_SHARDS", "7"), ("DAYVEC_TOKEN", "a__b")]).unwrap();
     }
 
     #[test]
-    fn text_that_is_no_yaml_says_where() {
+    fn text_that_is_not_yaml_says_where() {
         let message = check("a: [1", &[]).unwrap_err().to_string();
         assert!(message.contains("test.yaml is not YAML") && message.contains("line"), "{message}");
         let missing = load::<Raw, Config>(Some(Path::new("/no/such/file.yaml")), SHIPPED).unwrap_err();

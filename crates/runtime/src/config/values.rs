@@ -23,12 +23,12 @@ pub mod duration {
     /// Read a duration.
     ///
     /// # Errors
-    /// When the text is no duration with a unit.
+    /// When the text is not a duration with a unit.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         from.deserialize_str(FromText)
     }
 
-    /// A visitor, because only what fails inside one is told with its key.
+    /// A visitor, so that a number without a unit is refused with the same hint.
     struct FromText;
 
     impl Visitor<'_> for FromText {

@@ -1,5 +1,7 @@
-//! The admin port and the configuration file, as a program uses them.
+//! The admin port and the skeleton of a service, as programs use them.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod service;
 
 use dayvec_runtime::admin::{self, Readiness};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,7 +18,7 @@ async fn get(address: std::net::SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_admin_port_tells_readiness_and_metrics_and_stops() {
+async fn the_admin_port_reports_readiness_and_metrics_and_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (readiness, shutdown) = (Readiness::default(), CancellationToken::new());
