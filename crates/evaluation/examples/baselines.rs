@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use dayvec_core::{EventSchema, PositiveRule, Sequences};
-use dayvec_evaluation::{EvalOptions, Interests, Outcomes, Truth, Window, baselines, retrieve};
+use dayvec_evaluation::baselines::{self, BaselineInput};
+use dayvec_evaluation::{EvalOptions, Interests, Outcomes, TimeSplit, Truth, retrieve};
 use dayvec_items::{BuildOptions, TextColumns, build_items, read_item_text};
 use dayvec_report::Table;
 use dayvec_sequences::split::is_held_out;
@@ -36,22 +37,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: baselines EVENTS ITEMS.csv".into());
     };
     let log = read(Path::new(events))?;
-    let window = Window::last_of(&log)?;
+    let split = TimeSplit::last_of(&log)?;
     let columns = TextColumns {
         item_id: "item_id".into(),
         text: vec!["description".into()],
         title: None,
         interest: None,
     };
-    let history = window.history(&log);
+    let history = split.history(&log);
     let text = read_item_text(Path::new(items), &columns)?;
     let table = build_items(&history, Some(&text), &BuildOptions::default())?;
     let (history, _) = history.resolve(&table.ids, &[]);
-    let truth = Truth::build(&history, &window.future(&log))?;
+    let truth = Truth::build(&history, &split.future(&log))?;
     let options = EvalOptions { interests: Interests::of(&table), ..EvalOptions::default() };
     let mut outcomes: Vec<Outcomes> = Vec::new();
+    let input = BaselineInput {
+        history: &history,
+        items: &table,
+        cut_off: split.cut_off,
+        ease_items: 14_000,
+        seed: 1,
+    };
     let mut clock = Instant::now();
-    baselines::each(&history, window.cut_off, Some(&table), &Default::default(), &mut |scorer| {
+    baselines::each(&input, &mut |scorer| {
         let built = clock.elapsed();
         outcomes.push(retrieve(scorer, &history, &truth, &options)?);
         println!("{}: built and scored after {built:.1?} + {:.1?}", scorer.name(), clock.elapsed() - built);
@@ -59,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok::<(), Box<dyn Error>>(())
     })?;
     let table = |title: &str, keep: &dyn Fn(usize) -> bool| Table {
-        title: format!("{title}, {} and the {} days from it", window.cut_off, window.n_days),
+        title: format!("{title}, {} and the {} days from it", split.cut_off, split.n_days),
         rows: outcomes.iter().map(|outcomes| outcomes.metrics(keep)).collect(),
     };
     println!("\n{}", table("all users", &|_| true));

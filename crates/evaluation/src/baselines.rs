@@ -1,7 +1,8 @@
 //! What any model has to beat: scorers made from the history alone, by counting and linear algebra.
 //!
 //! "Bought", "count" and "popular" mean positive actions. Weights of a user's actions halve with every half-life of
-//! age, measured from that user's newest positive: only their proportions matter. [`each`] builds them one at a time.
+//! age, measured from that user's newest positive: only their proportions matter. A new baseline is one file and one line
+//! of [`BASELINES`].
 
 mod bag;
 mod ease;
@@ -22,62 +23,56 @@ pub use random::Random;
 
 use crate::{EvaluationError, Scorer};
 
-/// Settings of the baselines; the defaults are those of the reference figures.
-#[derive(Debug, Clone)]
-pub struct BaselineOptions {
-    /// Days of recent popularity.
-    pub recent_days: u32,
-    /// Half-life of decayed counts, means and bags, in days.
-    pub half_life_days: f64,
-    /// Last distinct items whose neighbours are scored.
-    pub n_neighbour_items: usize,
-    /// Widths of the SVD bags.
-    pub svd_dims: Vec<usize>,
-    /// λ of EASE.
-    pub ease_lambda: f64,
+/// What the baselines are built from.
+#[derive(Debug, Clone, Copy)]
+pub struct BaselineInput<'a> {
+    /// Everything before the cut-off.
+    pub history: &'a Sequences,
+    /// Item features; its rows are the items of `history`.
+    pub items: &'a ItemTable,
+    /// First day of the future.
+    pub cut_off: Day,
     /// Most items of EASE: its matrix is items × items (14,000: 784 MB, and three times that while it is made).
     pub ease_items: usize,
     /// Seed of what is random.
     pub seed: u64,
 }
 
-impl Default for BaselineOptions {
-    fn default() -> Self {
-        Self {
-            recent_days: 28,
-            half_life_days: 40.0,
-            n_neighbour_items: 5,
-            svd_dims: vec![64, 256],
-            ease_lambda: 500.0, // the EASE paper's value for the densest of its logs; flat from 250 to 1000
-            ease_items: 14_000,
-            seed: 1,
-        }
-    }
+/// "Recent", for popularity: the window of the shipped objective.
+const RECENT_DAYS: u32 = 28;
+/// Half-life of an action's weight, chosen on an earlier split of Online Retail II.
+const HALF_LIFE_DAYS: f64 = 40.0;
+/// Newest distinct items of a user whose neighbours are scored.
+const NEWEST_ITEMS: usize = 5;
+/// λ of EASE: its paper's value for the densest of its logs; flat from 250 to 1000.
+const EASE_LAMBDA: f64 = 500.0;
+
+type Built = Result<Box<dyn Scorer>, EvaluationError>;
+
+/// Every baseline, in the order of the table. The widths of the SVD are those of the presets `small` and `paper`.
+const BASELINES: [fn(&BaselineInput<'_>) -> Built; 9] = [
+    |input| boxed(Ok(Random::new(input.history, input.seed))),
+    |input| boxed(Ok(Popularity::new(input.history))),
+    |input| boxed(Ok(RecentPopularity::new(input.history, input.cut_off, RECENT_DAYS))),
+    |input| boxed(Ok(OwnItems::new(input.history, HALF_LIFE_DAYS))),
+    |input| boxed(Ok(ItemNeighbours::new(input.history, NEWEST_ITEMS))),
+    |input| boxed(DecayedFeatures::new(input.history, input.items, HALF_LIFE_DAYS)),
+    |input| boxed(SvdBag::new(input.history, 64, HALF_LIFE_DAYS, input.seed)),
+    |input| boxed(SvdBag::new(input.history, 256, HALF_LIFE_DAYS, input.seed)),
+    |input| boxed(Ease::new(input.history, EASE_LAMBDA, input.ease_items)),
+];
+
+fn boxed<S: Scorer + 'static>(scorer: Result<S, EvaluationError>) -> Built {
+    Ok(Box::new(scorer?))
 }
 
-/// Build every baseline of `history` (everything before `cut_off`), hand it to `visit`, and drop it before the next
-/// one is built, in the order of the table. The decayed mean of item features needs `table`, whose rows are the items
-/// of `history`.
+/// Build the baselines one at a time: each is handed to `visit` and dropped before the next one is built.
 ///
 /// # Errors
 /// When a baseline cannot be built, or `visit` fails.
 pub fn each<E: From<EvaluationError>>(
-    history: &Sequences,
-    cut_off: Day,
-    table: Option<&ItemTable>,
-    options: &BaselineOptions,
+    input: &BaselineInput<'_>,
     visit: &mut dyn FnMut(&dyn Scorer) -> Result<(), E>,
 ) -> Result<(), E> {
-    visit(&Random::new(history, options.seed))?;
-    visit(&Popularity::new(history))?;
-    visit(&RecentPopularity::new(history, cut_off, options.recent_days))?;
-    visit(&OwnItems::new(history, options.half_life_days))?;
-    visit(&ItemNeighbours::new(history, options.n_neighbour_items))?;
-    if let Some(table) = table {
-        visit(&DecayedFeatures::new(history, table, options.half_life_days)?)?;
-    }
-    for &dim in &options.svd_dims {
-        visit(&SvdBag::new(history, dim, options.half_life_days, options.seed)?)?;
-    }
-    visit(&Ease::new(history, options.ease_lambda, options.ease_items)?)
+    BASELINES.iter().try_for_each(|build| visit(&*build(input)?))
 }

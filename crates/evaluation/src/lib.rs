@@ -1,13 +1,13 @@
 //! How good are user embeddings at finding what users act upon next, and how good is what costs less?
 //!
-//! A log is split by [`Window`] into a history and the days after it → [`Truth`] says who is asked and what was
+//! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] says who is asked and what was
 //! right → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
 //! [`top`] gives the same lists as rows, so that anyone can score them elsewhere.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
-//! - *Catalogue*: the items of any event before the cut-off. A relevant item outside it can be retrieved by nobody:
-//!   such pairs are left out, and their number is told ([`Truth::n_outside`]).
+//! - *Catalogue*: the items of any event before the cut-off. No scorer can retrieve a relevant item outside it:
+//!   such pairs are left out, and their number is reported ([`Truth::n_outside`]).
 //! - *Recall@10*: hit(u, p) = fewer than 10 items of the catalogue score strictly higher than p. Micro: the mean
 //!   over distinct (user, item) pairs; macro: over users, first within each.
 //! - *Ties*: by that definition a scorer that gives everything the same score hits everything. So the share of
@@ -19,21 +19,23 @@
 //! - *Seen items allowed* (main) or *filtered*: filtered takes what the user acted upon in the history, in any way,
 //!   from the candidates and from the truth.
 //!
-//! Nothing here sees anything after the cut-off but [`Truth`], and never is a whole users × items matrix held:
-//! `b` users × `n` items at once. Shapes: `b` users of a block, `n` items, `d` width of a vector, `k` list length.
+//! Only [`Truth`] sees anything after the cut-off, and no whole users × items matrix is ever held, only
+//! `b` users × `n` items at a time. Shapes: `b` users of a block, `n` items, `d` width of a vector, `k` list length.
 
 pub mod baselines;
 mod bootstrap;
 mod error;
 mod metrics;
+mod outcomes;
 mod rank;
 mod retrieve;
 mod scorer;
+mod time_split;
 mod truth;
-mod window;
 
 pub use error::EvaluationError;
-pub use retrieve::{EvalOptions, Interests, Outcomes, TopRows, evaluate, retrieve, top};
+pub use outcomes::Outcomes;
+pub use retrieve::{EvalOptions, Interests, TopRows, evaluate, retrieve, top};
 pub use scorer::{Embeddings, Scorer};
+pub use time_split::TimeSplit;
 pub use truth::Truth;
-pub use window::Window;

@@ -2,27 +2,11 @@
 
 use dayvec_report::{Coverage, InterestEntropy, Recall, Retrieval, ScorerMetrics};
 
-use crate::Outcomes;
 use crate::bootstrap::{Sums, intervals};
-use crate::retrieve::{ENTROPY_K, RECALL_K};
+use crate::outcomes::{ENTROPY_K, Outcomes, RECALL_K, UserOutcome};
 
 /// Share of the retrievals that P90 Coverage accounts for.
 const COVERED_SHARE: f64 = 0.9;
-
-/// One user's lists under one setting.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct UserOutcome {
-    /// Relevant items.
-    pub(crate) n_pairs: u32,
-    /// Those that fewer than 10 items outscore.
-    pub(crate) hits: u32,
-    /// Those in the list of 10.
-    pub(crate) listed: u32,
-    /// The list of 10.
-    pub(crate) first: Vec<u32>,
-    /// Entropy of the interests of the top 50, in nats.
-    pub(crate) entropy: Option<f64>,
-}
 
 impl Outcomes {
     /// Metrics over the users for whose row in the history `keep` holds.

@@ -4,14 +4,10 @@ use dayvec_core::{ItemTable, Sequences};
 use dayvec_report::ScorerMetrics;
 use tch::{Kind, Tensor};
 
-use crate::metrics::UserOutcome;
+use crate::outcomes::{ENTROPY_K, Outcomes, RECALL_K, UserOutcome};
 use crate::rank::{Ranked, best};
 use crate::{EvaluationError, Scorer, Truth};
 
-/// Length of the lists of Interest Entropy@50.
-pub(crate) const ENTROPY_K: usize = 50;
-/// Length of the lists of Recall@10 and P90 Coverage@10.
-pub(crate) const RECALL_K: usize = 10;
 /// Scores held at once, about: 64 MiB.
 const BLOCK_SCORES: usize = 1 << 24;
 /// Most users of a block.
@@ -56,19 +52,6 @@ impl Default for EvalOptions {
     fn default() -> Self {
         Self { interests: None, n_resamples: 1000, seed: 20_220_509 }
     }
-}
-
-/// What a scorer retrieved for each user of a truth: enough for the metrics of any subset of them.
-#[derive(Debug, Clone)]
-pub struct Outcomes {
-    pub(crate) scorer: String,
-    pub(crate) users: Vec<usize>,
-    pub(crate) n_outside: Vec<u32>,
-    pub(crate) n_eligible: usize,
-    pub(crate) allowed: Vec<UserOutcome>,
-    pub(crate) filtered: Vec<UserOutcome>,
-    pub(crate) n_resamples: usize,
-    pub(crate) seed: u64,
 }
 
 /// Score the users of `truth` and keep their hits and lists.

@@ -1,4 +1,4 @@
-//! Who is asked, and what was right.
+//! The test users, and their relevant items.
 
 use dayvec_core::Sequences;
 
@@ -19,7 +19,7 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// The truth about `history` in `future`, two parts of one log (see [`crate::Window`]).
+    /// The truth about `history` in `future`, two parts of one log (see [`crate::TimeSplit`]).
     ///
     /// Users and items are matched by id, so `history` may be resolved to an item table and `future` be left as read:
     /// then the future's items that the table lacks are counted as outside the catalogue, too.

@@ -52,12 +52,9 @@ fn documented() -> BTreeSet<(String, String)> {
 
 /// Train and promote a model through the service.
 fn promote_one(world: &World) {
-    let mut raw = dayvec_trainer::Config::load(Some(&world.path("trainer.yaml"))).unwrap().raw;
-    raw.promotion.min_popularity_ratio = 0.0;
-    raw.service.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    raw.service.admin_listen = raw.service.listen;
-    let any = raw.service.listen;
-    let config = dayvec_trainer::Config::try_from(raw).unwrap();
+    let mut config = dayvec_trainer::Config::load(Some(&world.path("trainer.yaml"))).unwrap();
+    config.experiment.raw.promotion.min_popularity_ratio = 0.0;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let shutdown = CancellationToken::new();
     world.runtime.block_on(async {
         let listeners = Listeners::bind(any, any).await.unwrap();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use dayvec_bucket::{Bucket, unique_name};
 use dayvec_cli::synth::{SynthOptions, generate};
 use dayvec_core::Day;
+use dayvec_experiment::{Config, Outcome, no_observer, train};
 use dayvec_inference::{Report, Request};
 use dayvec_snapshot::{Manifest, newest_announcement, read_manifest, read_users_part};
 use tokio::runtime::Runtime;
@@ -190,11 +191,10 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
 
     /// Train, and publish the checkpoint.
     pub(crate) fn train(&self) {
-        let config = dayvec_trainer::Config::load(Some(&self.path("trainer.yaml"))).unwrap();
-        let outcome =
-            dayvec_trainer::train(&config, false, &CancellationToken::new(), &dayvec_trainer::nobody)
-                .unwrap();
-        assert!(matches!(outcome, dayvec_trainer::Outcome::Trained(_)), "{outcome:?}");
+        let config = Config::load(Some(&self.path("trainer.yaml"))).unwrap();
+        let store = dayvec_experiment::Store::open(&config, self.runtime.handle()).unwrap();
+        let outcome = train(&config, &store, false, &CancellationToken::new(), &no_observer).unwrap();
+        assert!(matches!(outcome, Outcome::Trained(_)), "{outcome:?}");
     }
 
     /// The daily run, in this process.

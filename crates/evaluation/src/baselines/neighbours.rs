@@ -1,10 +1,8 @@
-//! Items bought by those who bought the user's last items.
-
-use std::num::NonZeroUsize;
-use std::thread;
+//! Items bought by users who bought the user's newest items.
 
 use dayvec_core::Sequences;
 use dayvec_items::Csr;
+use rayon::prelude::*;
 use tch::Tensor;
 
 use super::matrix::{column_entries, counts, mapped};
@@ -78,18 +76,10 @@ impl Scorer for ItemNeighbours {
     fn scores(&self, users: &[usize]) -> Result<Tensor, EvaluationError> {
         let n_items = self.by_user.n_cols().max(1);
         let mut scores = vec![0.0; users.len() * n_items];
-        let n_threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let share = users.len().div_ceil(n_threads).max(1);
-        thread::scope(|scope| {
-            for (users, scores) in users.chunks(share).zip(scores.chunks_mut(share * n_items)) {
-                scope.spawn(move || {
-                    let mut weights = vec![0.0; self.by_user.n_rows()];
-                    for (&user, scores) in users.iter().zip(scores.chunks_exact_mut(n_items)) {
-                        self.score(user, &mut weights, scores);
-                    }
-                });
-            }
-        });
+        scores.par_chunks_exact_mut(n_items).zip(users).for_each_init(
+            || vec![0.0; self.by_user.n_rows()],
+            |weights, (scores, &user)| self.score(user, weights, scores),
+        );
         Ok(Tensor::f_from_slice(&scores)?.f_reshape([users.len() as i64, -1])?)
     }
 }

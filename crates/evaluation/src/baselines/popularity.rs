@@ -1,4 +1,4 @@
-//! The same list for everybody.
+//! The same list for all users.
 
 use dayvec_core::{Day, Sequences};
 use tch::Tensor;

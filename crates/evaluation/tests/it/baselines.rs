@@ -2,7 +2,7 @@
 
 use dayvec_core::{Day, ItemTable, Sequences};
 use dayvec_evaluation::baselines::{
-    BaselineOptions, DecayedFeatures, Ease, ItemNeighbours, OwnItems, Popularity, Random, RecentPopularity,
+    BaselineInput, DecayedFeatures, Ease, ItemNeighbours, OwnItems, Popularity, Random, RecentPopularity,
     SvdBag, each,
 };
 use dayvec_evaluation::{EvaluationError, Scorer};
@@ -112,9 +112,12 @@ fn ease_is_the_closed_form() {
 
 #[test]
 fn each_visits_them_in_the_order_of_the_table() {
-    let options = BaselineOptions { svd_dims: vec![2], recent_days: 7, ..BaselineOptions::default() };
+    let history = history();
+    let items =
+        ItemTable { ids: history.items.clone(), dim: 1, features: vec![1.0; 4], ..ItemTable::default() };
+    let input = BaselineInput { history: &history, items: &items, cut_off: day(21), ease_items: 3, seed: 1 };
     let mut names = Vec::new();
-    each(&history(), day(21), None, &options, &mut |scorer: &dyn Scorer| {
+    each(&input, &mut |scorer: &dyn Scorer| {
         assert_eq!(scorer.scores(&[0, 1, 2])?.size(), [3, 4], "{}", scorer.name());
         names.push(scorer.name().to_owned());
         Ok::<(), EvaluationError>(())
@@ -123,10 +126,12 @@ fn each_visits_them_in_the_order_of_the_table() {
     let expected = [
         "random",
         "popularity",
-        "popularity of 7 days",
+        "popularity of 28 days",
         "own items by decayed count",
         "neighbours of the last 5 items",
-        "decayed bag of SVD vectors, 2",
+        "decayed mean of item features",
+        "decayed bag of SVD vectors, 64",
+        "decayed bag of SVD vectors, 256",
         "EASE",
     ];
     assert_eq!(names, expected);

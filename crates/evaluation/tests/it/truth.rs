@@ -1,16 +1,16 @@
 //! The split by time, and who is asked for what.
 
 use dayvec_core::Day;
-use dayvec_evaluation::{EvaluationError, Truth, Window};
+use dayvec_evaluation::{EvaluationError, TimeSplit, Truth};
 
 use crate::fixture::log;
 
 #[test]
-fn the_window_is_the_last_whole_14_days() {
+fn the_split_is_at_the_last_whole_14_days() {
     let last_s = "2011-12-09".parse::<Day>().unwrap().start_s() + 46_200;
-    let window = Window::last_before(last_s);
-    assert_eq!(window.cut_off.to_string(), "2011-11-25");
-    let start = window.cut_off.days_since("1970-01-01".parse().unwrap()).into();
+    let split = TimeSplit::last_before(last_s);
+    assert_eq!(split.cut_off.to_string(), "2011-11-25");
+    let start = split.cut_off.days_since("1970-01-01".parse().unwrap()).into();
     let log = log(
         4,
         &[
@@ -20,10 +20,10 @@ fn the_window_is_the_last_whole_14_days() {
             ("u", "d", start + 14, true),
         ],
     );
-    assert_eq!(Window::last_of(&log).unwrap(), window);
-    assert_eq!(window.history(&log).actions.item, [0]);
-    assert_eq!(window.future(&log).actions.item, [2, 1], "the last day is not used");
-    assert!(matches!(Window::last_of(&window.history(&log).within(0, 0)), Err(EvaluationError::EmptyLog)));
+    assert_eq!(TimeSplit::last_of(&log).unwrap(), split);
+    assert_eq!(split.history(&log).actions.item, [0]);
+    assert_eq!(split.future(&log).actions.item, [2, 1], "the last day is not used");
+    assert!(matches!(TimeSplit::last_of(&split.history(&log).within(0, 0)), Err(EvaluationError::EmptyLog)));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn items_are_matched_by_id_across_reads() {
 }
 
 #[test]
-fn nobody_on_both_sides_is_an_error_that_says_what_to_do() {
+fn no_user_on_both_sides_is_an_error_that_says_what_to_do() {
     let history = log(2, &[("u", "a", 1, false)]);
     let error = Truth::build(&history, &log(2, &[("u", "a", 9, true)])).unwrap_err();
     assert!(error.to_string().contains("rules for positives"), "{error}");

@@ -1,18 +1,18 @@
-//! The trainer as a service: a queue of runs in the bucket, one thread that trains, gRPC to ask and to watch.
+//! The trainer as a service: a queue of runs in the bucket, one thread that trains, gRPC to start and watch runs.
 //!
 //! ```text
-//! StartRun ──▶ board ──queue──▶ worker ──train──▶ checkpoint ──promotion (gates)──▶ registry
-//!                ▲ every change is a record in the bucket       └─ Told ─▶ board ──▶ WatchRun
+//! StartRun ──▶ RunBoard ──queue──▶ worker ──train──▶ checkpoint ──promotion (gates)──▶ registry
+//!                 ▲ every change is a record in the bucket   └─ progress ─▶ RunBoard ──▶ WatchRun
 //! ```
 //!
-//! A service that is killed finds its runs in the bucket and the resumable checkpoint in its work folder, and goes on.
-//! One service a bucket. **It never promotes a model that its gates refused, unless it is told to.**
+//! A service that was killed finds its runs in the bucket and the resumable checkpoint in its work folder, and resumes.
+//! One service per bucket. **It never promotes a model that its gates refused, unless a client forces it.**
 
-mod board;
 mod meter;
 mod promotion;
 mod record;
 mod rpc;
+mod run_board;
 mod schedule;
 mod wire;
 mod worker;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dayvec_bucket::Bucket;
+use dayvec_experiment::{OrFault as _, Store};
 use dayvec_proto::trainer::v1::trainer_server::{SERVICE_NAME, TrainerServer};
 use dayvec_runtime::admin::{self, Readiness};
 use dayvec_runtime::authentication::Guard;
@@ -33,36 +33,37 @@ use tonic::transport::server::{Router, TcpIncoming};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-pub(crate) use promotion::Contest;
-
 use crate::config::Config;
-use crate::store::told;
-use board::Board;
 use rpc::Rpc;
-use worker::{Current, Worker};
+use run_board::RunBoard;
+use worker::{CurrentRun, Worker};
 
-/// How long calls under way may take once the service is to end; watchers are told by the end of their stream.
+/// Time for open calls to finish after the shutdown signal; streams of watchers are closed at once.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Serve until `shutdown`: then the run under way saves a resumable checkpoint, and the service ends.
+/// Serve until `shutdown`: then the current run saves a resumable checkpoint, and the service ends.
 ///
 /// # Errors
-/// With exit code 69 when the bucket can't be reached, 64 when it or a file of tokens can't be opened, 65 when its records are damaged.
+/// With exit code 69 when the bucket is unavailable, 64 when it or the tokens file cannot be opened, 65 when its records
+/// are damaged.
 pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     admin::install_metrics();
-    admin::watch_disk(&config.work_dir);
+    let Config { experiment, service } = &config;
+    admin::watch_disk(&experiment.work_dir);
     meter::describe();
-    let guard = Guard::open(config.raw.service.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
-    let bucket = told(Bucket::open(&config.bucket), || format!("open bucket {}", config.bucket))?
-        .with_single_publisher(config.raw.single_publisher);
-    told(bucket.probe_create().await, || format!("probe bucket {}", config.bucket))?;
-    let board = Arc::new(Board::open(&bucket).await?);
-    if let Ok(Some(promotion)) = dayvec_registry::newest_promotion(&bucket).await {
+    let guard = Guard::open(service.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
+    let store = Store::open(experiment, &Handle::current())?;
+    let bucket = store.bucket();
+    let probed = bucket.probe_create().await;
+    probed.or_fault().with_context(|| format!("probe bucket {}", experiment.bucket))?;
+    let board = Arc::new(RunBoard::open(bucket).await?);
+    if let Ok(Some(promotion)) = dayvec_registry::newest_promotion(bucket).await {
         meter::promoted(&promotion);
     }
-    let current = Current::default();
+    let current = CurrentRun::default();
     let rpc = Rpc {
-        config: config.clone(),
+        config: experiment.clone(),
+        store: store.clone(),
         board: Arc::clone(&board),
         current: current.clone(),
         shutdown: shutdown.clone(),
@@ -80,13 +81,13 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     let router = router(rpc, reporter, &guard)?;
     let grpc =
         tokio::spawn(router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned()));
-    tracing::info!(%address, %admin_address, bucket = %config.bucket, tokens = guard.asks(), "listening");
-    let worker = Worker { config, board, current, runtime: Handle::current(), shutdown: shutdown.clone() };
+    tracing::info!(%address, %admin_address, bucket = %experiment.bucket, tokens = guard.asks(), "listening");
+    let worker = Worker { config, store, board, current, shutdown: shutdown.clone() };
     let worker = std::thread::Builder::new().name("trainer".into()).spawn(|| worker.work());
-    let worker = worker.context("start the thread that trains")?;
+    let worker = worker.context("start the training thread")?;
     tokio::task::spawn_blocking(|| worker.join())
         .await?
-        .map_err(|_| anyhow::anyhow!("the thread that trains has panicked; its log says where"))?;
+        .map_err(|_| anyhow::anyhow!("the training thread panicked; its message is in the log"))?;
     let drained = async {
         grpc.await.context("join the gRPC server")?.context("serve gRPC")?;
         admin.await.context("join the admin port")?.context("serve the admin port")
@@ -97,7 +98,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     }
 }
 
-/// Calls and reflection are behind the guard; health is not, because those who probe have no token.
+/// Calls and reflection need a token; health does not, because probes have none.
 fn router(rpc: Rpc, reporter: HealthReporter, guard: &Guard) -> anyhow::Result<Router> {
     let health = tonic_health::server::HealthService::from_health_reporter(reporter);
     let reflection = || {

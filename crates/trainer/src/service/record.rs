@@ -1,68 +1,67 @@
-//! What is written of a run, and how a run stands after all that was written of it. No I/O.
+//! The records of a training run, and the status of a run after all its records. No I/O.
 
 use std::collections::BTreeMap;
 
 use dayvec_bucket::Record;
 use dayvec_core::{Day, Gate};
+use dayvec_report::RecallByScorer;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What was asked for; `training/requests/<20 digits>.json`.
+/// A run that was requested; `training/requests/<20 digits>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Request {
-    /// Who or what asked.
+pub(crate) struct TrainingRequest {
+    /// Who or what requested it.
     pub(crate) by: String,
     pub(crate) at: Timestamp,
     /// Settings that replace those of the service's configuration, by dotted name.
-    #[serde(default)]
     pub(crate) settings: BTreeMap<String, String>,
     /// Whether the model is to be promoted, gates permitting.
     pub(crate) promote: bool,
-    /// The newest whole day of the log when it was asked for; what scheduled retraining counts from.
-    #[serde(default)]
+    /// The newest whole day of the log at the request; scheduled retraining counts from it.
     pub(crate) log_day: Option<Day>,
 }
 
-impl Record for Request {}
+impl Record for TrainingRequest {}
 
-/// What happened to a run, and when; `training/runs/<20 digits>/<20 digits>.json`.
+/// A change of a run, and when; `training/runs/<20 digits>/<20 digits>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Event {
+pub(crate) struct RunRecord {
     pub(crate) at: Timestamp,
     #[serde(flatten)]
-    pub(crate) what: What,
+    pub(crate) change: RunChange,
 }
 
-impl Record for Event {}
+impl Record for RunRecord {}
 
-/// What happened.
+/// A change of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum What {
-    /// It began, or went on after an interruption.
+#[serde(tag = "change", rename_all = "snake_case")]
+pub(crate) enum RunChange {
+    /// It started, or was resumed after an interruption.
     Started,
-    /// The log was read.
+    /// The log was read: the run has a model id and a cut-off.
     Named { model_id: String, cut_off: Day },
     /// The checkpoint is in the bucket.
-    Trained { model_id: String, recall_at_10: BTreeMap<String, f64> },
+    Trained { model_id: String, recall: RecallByScorer },
     /// The model is promoted.
     Promoted { sequence: u64, gates: Vec<Gate> },
-    /// Gates keep the model from being promoted.
+    /// Gates refused the model.
     Refused { reason: String, gates: Vec<Gate> },
-    /// It ended with an error.
+    /// It failed.
     Failed { reason: String },
-    /// Somebody wants it to stop.
-    CancelAsked { by: String },
+    /// A client wants it to stop.
+    CancelRequested { by: String },
     /// It stopped.
     Cancelled,
 }
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum RunStatus {
     Queued,
     Running,
-    /// The checkpoint is there; the promotion may still be to come.
+    /// The checkpoint is in the bucket; the promotion may still follow.
     Trained,
     Promoted,
     Refused,
@@ -70,92 +69,92 @@ pub(crate) enum State {
     Cancelled,
 }
 
-/// A run: what was asked for, and all that happened since.
+/// A run: its request and all changes since.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Run {
+pub(crate) struct TrainingRun {
     pub(crate) number: u64,
-    pub(crate) request: Request,
-    pub(crate) state: State,
+    pub(crate) request: TrainingRequest,
+    pub(crate) status: RunStatus,
     pub(crate) attempts: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
-    /// Pinned by the first attempt, so that a log that grows meanwhile doesn't make another run of it.
+    /// Fixed by the first attempt, so that a log that grows meanwhile does not change what is trained.
     pub(crate) cut_off: Option<Day>,
     pub(crate) model_id: Option<String>,
-    pub(crate) recall_at_10: BTreeMap<String, f64>,
+    pub(crate) recall: RecallByScorer,
     pub(crate) reason: Option<String>,
     pub(crate) gates: Vec<Gate>,
-    pub(crate) is_cancel_asked: bool,
-    /// Events so far; the next one's number is one more.
-    pub(crate) n_events: u64,
+    pub(crate) is_cancel_requested: bool,
+    /// Records so far; the next one's number is one more.
+    pub(crate) n_records: u64,
 }
 
-impl Run {
-    pub(crate) fn new(number: u64, request: Request) -> Self {
+impl TrainingRun {
+    pub(crate) fn new(number: u64, request: TrainingRequest) -> Self {
         Self {
             number,
             request,
-            state: State::Queued,
+            status: RunStatus::Queued,
             attempts: 0,
             started_at: None,
             ended_at: None,
             cut_off: None,
             model_id: None,
-            recall_at_10: BTreeMap::new(),
+            recall: RecallByScorer::default(),
             reason: None,
             gates: Vec::new(),
-            is_cancel_asked: false,
-            n_events: 0,
+            is_cancel_requested: false,
+            n_records: 0,
         }
     }
 
-    /// Nothing more will happen to it.
+    /// No more changes follow.
     pub(crate) const fn has_ended(&self) -> bool {
-        match self.state {
-            State::Queued | State::Running => false,
-            State::Trained => !self.request.promote,
-            State::Promoted | State::Refused | State::Failed | State::Cancelled => true,
+        match self.status {
+            RunStatus::Queued | RunStatus::Running => false,
+            RunStatus::Trained => !self.request.promote,
+            RunStatus::Promoted | RunStatus::Refused | RunStatus::Failed | RunStatus::Cancelled => true,
         }
     }
 
-    /// One more thing happened.
-    pub(crate) fn add(&mut self, event: Event) {
-        self.n_events += 1;
-        match event.what {
-            What::Started => {
+    /// Apply the next record.
+    pub(crate) fn apply(&mut self, record: RunRecord) {
+        self.n_records += 1;
+        match record.change {
+            RunChange::Started => {
                 self.attempts += 1;
-                self.started_at.get_or_insert(event.at);
-                if self.state == State::Queued {
-                    self.state = State::Running;
+                self.started_at.get_or_insert(record.at);
+                if self.status == RunStatus::Queued {
+                    self.status = RunStatus::Running;
                 }
             }
-            What::Named { model_id, cut_off } => {
+            RunChange::Named { model_id, cut_off } => {
                 self.model_id = Some(model_id);
                 self.cut_off.get_or_insert(cut_off);
             }
-            What::Trained { model_id, recall_at_10 } => {
-                self.state = State::Trained;
+            RunChange::Trained { model_id, recall } => {
+                self.status = RunStatus::Trained;
                 self.model_id = Some(model_id);
-                self.recall_at_10 = recall_at_10;
+                self.recall = recall;
             }
-            What::Promoted { gates, .. } => {
-                self.state = State::Promoted;
+            RunChange::Promoted { gates, .. } => {
+                self.status = RunStatus::Promoted;
                 self.gates = gates;
             }
-            What::Refused { reason, gates } => {
-                self.state = State::Refused;
+            RunChange::Refused { reason, gates } => {
+                self.status = RunStatus::Refused;
                 self.reason = Some(reason);
                 self.gates = gates;
             }
-            What::Failed { reason } => {
-                self.state = State::Failed;
+            RunChange::Failed { reason } => {
+                self.status = RunStatus::Failed;
                 self.reason = Some(reason);
             }
-            What::CancelAsked { .. } => self.is_cancel_asked = true,
-            What::Cancelled => self.state = State::Cancelled,
+            RunChange::CancelRequested { .. } => self.is_cancel_requested = true,
+            RunChange::Cancelled => self.status = RunStatus::Cancelled,
         }
         if self.has_ended() {
-            self.ended_at = Some(event.at);
+            self.ended_at = Some(record.at);
         }
     }
 }
@@ -164,54 +163,61 @@ impl Run {
 mod tests {
     use super::*;
 
-    fn run(promote: bool, events: &[What]) -> Run {
+    fn run(promote: bool, changes: &[RunChange]) -> TrainingRun {
         let at = Timestamp::UNIX_EPOCH;
-        let request = Request { by: "a test".into(), at, settings: BTreeMap::new(), promote, log_day: None };
-        let mut run = Run::new(1, request);
-        for what in events {
-            run.add(Event { at, what: what.clone() });
+        let request =
+            TrainingRequest { by: "a test".into(), at, settings: BTreeMap::new(), promote, log_day: None };
+        let mut run = TrainingRun::new(1, request);
+        for change in changes {
+            run.apply(RunRecord { at, change: change.clone() });
         }
         run
     }
 
-    fn named(cut_off: &str) -> What {
-        What::Named { model_id: "m".into(), cut_off: cut_off.parse().unwrap() }
+    fn named(cut_off: &str) -> RunChange {
+        RunChange::Named { model_id: "m".into(), cut_off: cut_off.parse().unwrap() }
     }
 
     #[test]
-    fn a_run_stands_where_its_events_say() {
-        let trained = What::Trained { model_id: "m".into(), recall_at_10: BTreeMap::new() };
-        let refused = What::Refused { reason: "worse".into(), gates: Vec::new() };
-        for (promote, events, expected, ended) in [
-            (true, vec![], State::Queued, false),
-            (true, vec![What::Started], State::Running, false),
-            (true, vec![What::Started, trained.clone()], State::Trained, false),
-            (false, vec![What::Started, trained.clone()], State::Trained, true),
-            (true, vec![What::Started, trained.clone(), refused], State::Refused, true),
-            (true, vec![What::Started, trained, What::Started], State::Trained, false),
-            (true, vec![What::CancelAsked { by: "me".into() }, What::Cancelled], State::Cancelled, true),
+    fn the_status_follows_the_records() {
+        let trained = RunChange::Trained { model_id: "m".into(), recall: RecallByScorer::default() };
+        let refused = RunChange::Refused { reason: "worse".into(), gates: Vec::new() };
+        for (promote, changes, expected, ended) in [
+            (true, vec![], RunStatus::Queued, false),
+            (true, vec![RunChange::Started], RunStatus::Running, false),
+            (true, vec![RunChange::Started, trained.clone()], RunStatus::Trained, false),
+            (false, vec![RunChange::Started, trained.clone()], RunStatus::Trained, true),
+            (true, vec![RunChange::Started, trained.clone(), refused], RunStatus::Refused, true),
+            (true, vec![RunChange::Started, trained, RunChange::Started], RunStatus::Trained, false),
+            (
+                true,
+                vec![RunChange::CancelRequested { by: "me".into() }, RunChange::Cancelled],
+                RunStatus::Cancelled,
+                true,
+            ),
         ] {
-            let run = run(promote, &events);
-            assert_eq!((run.state, run.has_ended()), (expected, ended), "{events:?}");
+            let run = run(promote, &changes);
+            assert_eq!((run.status, run.has_ended()), (expected, ended), "{changes:?}");
             assert_eq!(run.ended_at.is_some(), ended);
-            assert_eq!(run.n_events, events.len() as u64);
+            assert_eq!(run.n_records, changes.len() as u64);
         }
     }
 
     #[test]
-    fn the_first_attempt_pins_the_cut_off() {
-        let run = run(true, &[What::Started, named("2024-02-01"), What::Started, named("2024-02-08")]);
+    fn the_first_attempt_fixes_the_cut_off() {
+        let run =
+            run(true, &[RunChange::Started, named("2024-02-01"), RunChange::Started, named("2024-02-08")]);
         assert_eq!((run.attempts, run.cut_off), (2, Some("2024-02-01".parse().unwrap())));
     }
 
     #[test]
     fn json_is_flat() {
-        let event = Event { at: Timestamp::UNIX_EPOCH, what: named("2024-02-01") };
-        let text = serde_json::to_string(&event).unwrap();
+        let record = RunRecord { at: Timestamp::UNIX_EPOCH, change: named("2024-02-01") };
+        let text = serde_json::to_string(&record).unwrap();
         assert_eq!(
             text,
-            r#"{"at":"1970-01-01T00:00:00Z","event":"named","model_id":"m","cut_off":"2024-02-01"}"#
+            r#"{"at":"1970-01-01T00:00:00Z","change":"named","model_id":"m","cut_off":"2024-02-01"}"#
         );
-        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record);
     }
 }

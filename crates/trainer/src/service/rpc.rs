@@ -5,52 +5,54 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayvec_experiment::{Config, Store};
 use dayvec_proto::trainer::v1::trainer_server::Trainer;
 use dayvec_proto::trainer::v1::{
     CancelRunRequest, CancelRunResponse, GetRunRequest, GetRunResponse, ListRunsRequest, ListRunsResponse,
-    PromoteModelRequest, PromoteModelResponse, StartRunRequest, StartRunResponse, WatchRunRequest,
+    Progress, PromoteModelRequest, PromoteModelResponse, StartRunRequest, StartRunResponse, WatchRunRequest,
     WatchRunResponse,
 };
 use dayvec_runtime::Exit;
 use dayvec_runtime::authentication::Caller;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::board::{Board, now};
-use super::promotion::{self, Promoted};
-use super::record::{self, Run, What};
-use super::worker::Current;
+use super::promotion::{self, PromotionDecision};
+use super::record::{RunChange, RunStatus, TrainingRequest, TrainingRun};
+use super::run_board::{RunBoard, now};
+use super::worker::CurrentRun;
 use super::{meter, wire};
-use crate::config::Config;
 
-/// Runs of a list where the request names no number.
+/// Length of a list where the request has no limit.
 const LISTED: u32 = 20;
-/// A watcher hears no more often than this, however fast steps are.
-const BETWEEN_TELLINGS: Duration = Duration::from_secs(1);
-/// Longest text that a request may carry in one field.
+/// Least time between two messages to a watcher that differ in their step alone.
+const BETWEEN_STEPS: Duration = Duration::from_secs(1);
+/// Longest text in one field of a request.
 const MAX_TEXT_BYTES: usize = 4_096;
 
-/// The service behind the calls.
+/// The implementation of the calls.
 pub(super) struct Rpc {
     pub(super) config: Config,
-    pub(super) board: Arc<Board>,
-    pub(super) current: Current,
+    pub(super) store: Store,
+    pub(super) board: Arc<RunBoard>,
+    pub(super) current: CurrentRun,
     pub(super) shutdown: CancellationToken,
 }
 
 impl Rpc {
-    fn run(&self, number: u64) -> Result<Run, Status> {
+    fn run(&self, number: u64) -> Result<TrainingRun, Status> {
         self.board.get(number).ok_or_else(|| Status::not_found(format!("number: there is no run {number}")))
     }
 
-    fn wire(&self, run: Run) -> Option<dayvec_proto::trainer::v1::Run> {
+    fn wire(&self, run: TrainingRun) -> Option<dayvec_proto::trainer::v1::Run> {
         Some(wire::run(run, &self.board.live()))
     }
 }
 
-/// What a call answers when the service itself could not do it. The one map from errors to codes.
+/// The one map from errors of the service to gRPC codes.
 fn status(error: &anyhow::Error) -> Status {
     match error.downcast_ref() {
         Some(Exit::Unavailable) => Status::unavailable(format!("{error:#}")),
@@ -59,48 +61,48 @@ fn status(error: &anyhow::Error) -> Status {
         Some(Exit::BadData) => Status::failed_precondition(format!("{error:#}")),
         None => {
             tracing::error!(error = format!("{error:#}"), "a call failed");
-            Status::internal("a fault of the service; its log says more")
+            Status::internal("an internal error; see the log of the service")
         }
     }
 }
 
 fn check_text(field: &str, text: &str) -> Result<(), Status> {
     if text.len() > MAX_TEXT_BYTES {
-        return Err(Status::invalid_argument(format!("{field}: longer than {MAX_TEXT_BYTES} bytes")));
+        return Err(Status::invalid_argument(format!("{field}: must be at most {MAX_TEXT_BYTES} bytes")));
     }
     Ok(())
 }
 
-/// Sections of the configuration that a caller may change for a run: what decides the model, and no place, port or
-/// credential, which are the operator's.
-const CALLERS_SECTIONS: [&str; 8] =
+/// Sections of the configuration that a client may change for a run: what decides the model. Places, ports and
+/// credentials are the operator's.
+const CLIENT_SECTIONS: [&str; 8] =
     ["model", "objective", "batch", "negatives", "optimizer", "run", "split", "evaluation"];
 
 fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), Status> {
     for name in settings.keys() {
         let section = name.split('.').next().unwrap_or_default();
-        if !CALLERS_SECTIONS.contains(&section) {
-            let sections = CALLERS_SECTIONS.join(", ");
+        if !CLIENT_SECTIONS.contains(&section) {
+            let sections = CLIENT_SECTIONS.join(", ");
             return Err(Status::invalid_argument(format!(
-                "settings: {name} is the operator's, in the service's configuration; a run may replace settings of \
-                 {sections}"
+                "settings: {name} can only be set by the operator, in the service's configuration; a run may change \
+                 settings of {sections}"
             )));
         }
     }
     Ok(())
 }
 
-/// Who asks: the name that the request gives, and the one that its token proves.
+/// Who sent a request: the name that it gives, and the name of its token.
 fn named(by: String, caller: Option<&Caller>) -> String {
     match caller {
         Some(Caller::Client(name)) if by.is_empty() => name.to_string(),
         Some(Caller::Client(name)) => format!("{by}, as {name}"),
-        _ if by.is_empty() => "a client that gave no name".into(),
+        _ if by.is_empty() => "an unnamed client".into(),
         _ => by,
     }
 }
 
-/// Who asks, by the guard.
+/// The client as the guard knows it.
 fn caller<T>(request: &Request<T>) -> Option<Caller> {
     request.extensions().get().cloned()
 }
@@ -120,9 +122,9 @@ impl Trainer for Rpc {
             .with_settings(&settings)
             .map_err(|error| Status::invalid_argument(format!("settings: {error}")))?;
         let (by, promote) = (named(requested_by, caller.as_ref()), !do_not_promote);
-        let asked = record::Request { by, at: now(), settings, promote, log_day: None };
-        let run = self.board.request(asked).await.map_err(|error| status(&error))?;
-        tracing::info!(run = run.number, by = run.request.by, "run asked for");
+        let request = TrainingRequest { by, at: now(), settings, promote, log_day: None };
+        let run = self.board.request(request).await.map_err(|error| status(&error))?;
+        tracing::info!(run = run.number, by = run.request.by, "run requested");
         Ok(Response::new(StartRunResponse { run: self.wire(run) }))
     }
 
@@ -153,37 +155,8 @@ impl Trainer for Rpc {
         let number = request.into_inner().number;
         self.run(number)?;
         let (board, shutdown) = (Arc::clone(&self.board), self.shutdown.clone());
-        let (send, receive) = tokio::sync::mpsc::channel(4);
-        tokio::spawn(async move {
-            let mut changes = board.changes();
-            let mut before = None;
-            while let Some(run) = board.get(number) {
-                let has_ended = run.has_ended();
-                let run = wire::run(run, &board.live());
-                if before.as_ref() != Some(&run) {
-                    let response = WatchRunResponse { run: Some(run.clone()) };
-                    if send.send(Ok(response)).await.is_err() {
-                        return;
-                    }
-                    before = Some(run);
-                }
-                if has_ended {
-                    return;
-                }
-                tokio::select! {
-                    () = async {
-                        tokio::time::sleep(BETWEEN_TELLINGS).await;
-                        let _closed_only_with_the_board = changes.changed().await;
-                    } => {}
-                    () = send.closed() => return,
-                    () = shutdown.cancelled() => {
-                        let ending = Status::unavailable("the service ends; the run goes on when it is back");
-                        let _watcher_may_be_gone = send.send(Err(ending)).await;
-                        return;
-                    }
-                }
-            }
-        });
+        let (send, receive) = mpsc::channel(4);
+        tokio::spawn(watch(board, number, shutdown, send));
         Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receive))))
     }
 
@@ -196,16 +169,20 @@ impl Trainer for Rpc {
         check_text("requested_by", &requested_by)?;
         let run = self.run(number)?;
         if run.has_ended() {
-            return Err(Status::failed_precondition(format!("number: run {number} has ended already")));
+            return Err(Status::failed_precondition(format!("number: run {number} has already ended")));
         }
-        if run.state == record::State::Trained {
+        if run.status == RunStatus::Trained {
             return Err(Status::failed_precondition(format!(
-                "number: run {number} is trained, and its model is being judged, which takes seconds; promote another \
-                 model if it should not serve"
+                "number: run {number} is trained and its promotion is under way, which takes seconds; promote another \
+                 model if this one should not serve"
             )));
         }
         let by = named(requested_by, caller.as_ref());
-        let run = self.board.add(number, What::CancelAsked { by }).await.map_err(|error| status(&error))?;
+        let run = self
+            .board
+            .record(number, RunChange::CancelRequested { by })
+            .await
+            .map_err(|error| status(&error))?;
         self.current.stop(number);
         Ok(Response::new(CancelRunResponse { run: self.wire(run) }))
     }
@@ -218,27 +195,75 @@ impl Trainer for Rpc {
         let PromoteModelRequest { model_id, requested_by, force } = request.into_inner();
         check_text("requested_by", &requested_by)?;
         if model_id.is_empty() || model_id.contains(['/', '\\']) {
-            return Err(Status::invalid_argument("model_id: name a model of the bucket"));
+            return Err(Status::invalid_argument("model_id: must be the id of a model in the bucket"));
         }
-        // On a thread of its own: it computes for a while, and has its own way of waiting for the bucket.
-        let (config, by) = (self.config.clone(), named(requested_by, caller.as_ref()));
+        // On a thread of its own: it computes for a while, and the store blocks.
+        let (config, store) = (self.config.clone(), self.store.clone());
+        let by = named(requested_by, caller.as_ref());
         let (send, receive) = oneshot::channel();
         let promote = move || {
-            let _caller_may_be_gone = send.send(promotion::promote(&config, &model_id, &by, force));
+            let _caller_may_be_gone = send.send(promotion::promote(&config, &store, &model_id, &by, force));
         };
         std::thread::Builder::new()
             .name("promotion".into())
             .spawn(promote)
             .map_err(|error| Status::internal(format!("start a thread: {error}")))?;
-        match receive.await.map_err(|_| Status::internal("a fault of the service; its log says more"))? {
-            Ok(Promoted::Yes(promotion)) => {
+        match receive.await.map_err(|_| Status::internal("an internal error; see the log of the service"))? {
+            Ok(PromotionDecision::Promoted(promotion)) => {
                 meter::promoted(&promotion);
                 Ok(Response::new(wire::promotion(promotion)))
             }
-            Ok(Promoted::Refused { reason, .. }) => {
-                Err(Status::failed_precondition(format!("{reason}; force promotes it all the same")))
+            Ok(PromotionDecision::Refused { reason, .. }) => {
+                Err(Status::failed_precondition(format!("{reason}; use force to promote it anyway")))
             }
             Err(error) => Err(status(&error)),
         }
     }
+}
+
+/// Send a run to a watcher whenever it changes, until it ends: steps once a second at most, any other change at once.
+async fn watch(
+    board: Arc<RunBoard>,
+    number: u64,
+    shutdown: CancellationToken,
+    watcher: mpsc::Sender<Result<WatchRunResponse, Status>>,
+) {
+    let mut changes = board.changes();
+    let mut sent: Option<WatchRunResponse> = None;
+    let mut next_step = Instant::now();
+    while let Some(run) = board.get(number) {
+        let has_ended = run.has_ended();
+        let message = WatchRunResponse { run: Some(wire::run(run, &board.live())) };
+        let is_step = sent.as_ref().is_some_and(|sent| without_step(sent) == without_step(&message));
+        let waits = is_step && Instant::now() < next_step;
+        if !waits && sent.as_ref() != Some(&message) {
+            if watcher.send(Ok(message.clone())).await.is_err() {
+                return;
+            }
+            next_step = Instant::now() + BETWEEN_STEPS;
+            sent = Some(message);
+        }
+        if has_ended {
+            return;
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep_until(next_step), if waits => {}
+            () = watcher.closed() => return,
+            () = shutdown.cancelled() => {
+                let ending =
+                    Status::unavailable("the service is shutting down; the run continues after its restart");
+                let _watcher_may_be_gone = watcher.send(Err(ending)).await;
+                return;
+            }
+        }
+    }
+}
+
+fn without_step(message: &WatchRunResponse) -> WatchRunResponse {
+    let mut message = message.clone();
+    if let Some(progress) = message.run.as_mut().and_then(|run| run.progress.as_mut()) {
+        *progress = Progress { stage: std::mem::take(&mut progress.stage), ..Progress::default() };
+    }
+    message
 }

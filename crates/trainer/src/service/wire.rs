@@ -1,17 +1,17 @@
-//! Runs and promotions in the words of the wire.
+//! Runs and promotions as messages of gRPC.
 
 use dayvec_proto::trainer::v1::{self as proto, RunState};
 use dayvec_registry::Promotion;
 use jiff::Timestamp;
 
-use super::board::Live;
-use super::record::{Run, State};
+use super::record::{RunStatus, TrainingRun};
+use super::run_board::LiveProgress;
 
-pub(super) fn run(run: Run, live: &Live) -> proto::Run {
+pub(super) fn run(run: TrainingRun, live: &LiveProgress) -> proto::Run {
     let is_live = live.number == run.number && !run.has_ended() && run.attempts > 0;
     proto::Run {
         number: run.number,
-        state: state(run.state).into(),
+        state: state(run.status).into(),
         requested_by: run.request.by,
         requested_at: Some(timestamp(run.request.at)),
         settings: run.request.settings.into_iter().collect(),
@@ -21,34 +21,34 @@ pub(super) fn run(run: Run, live: &Live) -> proto::Run {
         attempts: run.attempts,
         cut_off: run.cut_off.map(|day| day.to_string()).unwrap_or_default(),
         model_id: run.model_id.unwrap_or_default(),
-        recall_at_10: run.recall_at_10.into_iter().collect(),
+        recall_at_10: run.recall.seen_allowed.into_iter().collect(),
         reason: run.reason.unwrap_or_default(),
         gates: run.gates.into_iter().map(gate).collect(),
         progress: is_live.then(|| progress(live)),
     }
 }
 
-const fn state(state: State) -> RunState {
-    match state {
-        State::Queued => RunState::Queued,
-        State::Running => RunState::Running,
-        State::Trained => RunState::Trained,
-        State::Promoted => RunState::Promoted,
-        State::Refused => RunState::Refused,
-        State::Failed => RunState::Failed,
-        State::Cancelled => RunState::Cancelled,
+const fn state(status: RunStatus) -> RunState {
+    match status {
+        RunStatus::Queued => RunState::Queued,
+        RunStatus::Running => RunState::Running,
+        RunStatus::Trained => RunState::Trained,
+        RunStatus::Promoted => RunState::Promoted,
+        RunStatus::Refused => RunState::Refused,
+        RunStatus::Failed => RunState::Failed,
+        RunStatus::Cancelled => RunState::Cancelled,
     }
 }
 
-fn progress(live: &Live) -> proto::Progress {
-    let standing = &live.standing;
+fn progress(live: &LiveProgress) -> proto::Progress {
+    let LiveProgress { stage, step: progress, .. } = live;
     proto::Progress {
-        stage: live.stage.to_owned(),
-        step: standing.step,
-        steps: standing.steps,
-        loss: standing.loss,
-        users_per_second: standing.users_per_s,
-        tokens_per_second: standing.tokens_per_s,
+        stage: (*stage).to_owned(),
+        step: progress.step,
+        steps: progress.steps,
+        loss: progress.loss,
+        users_per_second: progress.users_per_s,
+        tokens_per_second: progress.tokens_per_s,
     }
 }
 

@@ -1,33 +1,31 @@
-//! The one thread that trains: takes the oldest run that has not ended, and sees it to its end.
+//! The training thread: takes the oldest run that has not ended, and finishes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use dayvec_experiment::{Config as ExperimentConfig, Outcome, Store, TrainingProgress, train};
 use dayvec_runtime::Exit;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, now};
 use super::meter;
-use super::promotion::{self, Promoted};
-use super::record::{Request, Run, State, What};
+use super::promotion::{self, PromotionDecision};
+use super::record::{RunChange, RunStatus, TrainingRequest, TrainingRun};
+use super::run_board::{LiveProgress, RunBoard, now};
 use super::schedule::{is_due, newest_whole_day};
 use crate::config::Config;
-use crate::told::Told;
-use crate::train::Outcome;
 
-/// First wait before a run that could not reach something is gone on with; it doubles up to the longest.
+/// First wait before a run is retried that found something unavailable; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// The run under way, and what stops it.
+/// The run that is being trained, and the token that stops it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Current(Arc<Mutex<Option<(u64, CancellationToken)>>>);
+pub(crate) struct CurrentRun(Arc<Mutex<Option<(u64, CancellationToken)>>>);
 
-impl Current {
-    /// Stop the run of this number if it is under way.
+impl CurrentRun {
+    /// Stop the run of this number if it is being trained.
     pub(crate) fn stop(&self, number: u64) {
         if let Some((current, token)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
             && *current == number
@@ -41,27 +39,27 @@ impl Current {
     }
 }
 
-/// What the thread needs.
+/// The training thread.
 pub(crate) struct Worker {
     pub(crate) config: Config,
-    pub(crate) board: Arc<Board>,
-    pub(crate) current: Current,
-    pub(crate) runtime: Handle,
+    pub(crate) store: Store,
+    pub(crate) board: Arc<RunBoard>,
+    pub(crate) current: CurrentRun,
     pub(crate) shutdown: CancellationToken,
 }
 
 impl Worker {
-    /// Train what is in the queue until told to stop.
+    /// Train the runs of the queue until shutdown.
     pub(crate) fn work(self) {
         let mut wait = FIRST_WAIT;
         while !self.shutdown.is_cancelled() {
             let Some(run) = self.board.next() else {
                 self.retrain_if_due();
-                self.rest(self.config.raw.service.poll);
+                self.rest(self.config.service.poll);
                 continue;
             };
             meter::queue(true, self.board.n_queued());
-            match self.see_to_its_end(&run) {
+            match self.finish(&run) {
                 Ok(()) => wait = FIRST_WAIT,
                 Err(error) => {
                     let retry_in_s = wait.as_secs();
@@ -69,7 +67,7 @@ impl Worker {
                         run = run.number,
                         error = format!("{error:#}"),
                         retry_in_s,
-                        "the run waits"
+                        "run unavailable, will be retried"
                     );
                     self.pause(wait);
                     wait = (wait * 2).min(LONGEST_WAIT);
@@ -79,84 +77,88 @@ impl Worker {
         }
     }
 
-    /// An error is one that a retry may mend; any other is written of the run.
-    fn see_to_its_end(&self, run: &Run) -> anyhow::Result<()> {
+    /// Returns an error only if a retry may help; any other failure is recorded as the end of the run.
+    fn finish(&self, run: &TrainingRun) -> anyhow::Result<()> {
         let number = run.number;
-        if run.is_cancel_asked {
-            return self.end(number, What::Cancelled);
+        if run.is_cancel_requested {
+            return self.end(number, RunChange::Cancelled);
         }
-        let model_id = match (run.state, &run.model_id) {
-            (State::Trained, Some(model_id)) => model_id.clone(),
+        let model_id = match (run.status, &run.model_id) {
+            (RunStatus::Trained, Some(model_id)) => model_id.clone(),
             _ => match self.train(run)? {
                 Some(model_id) => model_id,
                 None => return Ok(()),
             },
         };
-        if run.request.promote && self.board.get(number).is_some_and(|run| run.is_cancel_asked) {
-            return self.end(number, What::Cancelled);
+        if run.request.promote && self.board.get(number).is_some_and(|run| run.is_cancel_requested) {
+            return self.end(number, RunChange::Cancelled);
         }
         if run.request.promote && !self.shutdown.is_cancelled() {
-            self.board.note(|live| live.stage = "promote");
+            self.board.update(|live| live.stage = "promote");
             let by = format!("run {number}");
-            match self.guarded(|| promotion::promote(&self.config, &model_id, &by, false))? {
-                Ok(Promoted::Yes(promotion)) => {
+            match self
+                .guarded(|| promotion::promote(&self.config.experiment, &self.store, &model_id, &by, false))?
+            {
+                Ok(PromotionDecision::Promoted(promotion)) => {
                     meter::promoted(&promotion);
                     let (sequence, gates) = (promotion.sequence, promotion.gates);
-                    self.end(number, What::Promoted { sequence, gates })?;
+                    self.end(number, RunChange::Promoted { sequence, gates })?;
                 }
-                Ok(Promoted::Refused { reason, gates }) => {
-                    self.end(number, What::Refused { reason, gates })?
+                Ok(PromotionDecision::Refused { reason, gates }) => {
+                    self.end(number, RunChange::Refused { reason, gates })?
                 }
-                Err(reason) => self.end(number, What::Failed { reason })?,
+                Err(reason) => self.end(number, RunChange::Failed { reason })?,
             }
         }
         Ok(())
     }
 
     /// Train; the model's name, or `None` when the run ended without one or was interrupted.
-    fn train(&self, run: &Run) -> anyhow::Result<Option<String>> {
+    fn train(&self, run: &TrainingRun) -> anyhow::Result<Option<String>> {
         let number = run.number;
         let token = self.shutdown.child_token();
         self.current.set(Some((number, token.clone())));
-        let run = self.runtime.block_on(self.board.add(number, What::Started))?;
-        tracing::info!(run = number, attempt = run.attempts, settings = ?run.request.settings, "run begins");
-        self.board.note(|live| (live.number, live.standing) = (number, Default::default()));
+        let run = self.store.block_on(self.board.record(number, RunChange::Started))?;
+        tracing::info!(run = number, attempt = run.attempts, settings = ?run.request.settings, "run started");
+        self.board.update(|live| *live = LiveProgress { number, ..LiveProgress::default() });
         let config = match self.config_of(&run) {
             Ok(config) => config,
-            Err(reason) => return self.end(number, What::Failed { reason }).map(|()| None),
+            Err(reason) => return self.end(number, RunChange::Failed { reason }).map(|()| None),
         };
-        let trained = self.guarded(|| crate::train(&config, true, &token, &|told| self.told(&run, told)));
+        let trained = self
+            .guarded(|| train(&config, &self.store, true, &token, &|progress| self.observe(&run, progress)));
         self.current.set(None);
         let outcome = match trained? {
             Ok(outcome) => outcome,
-            Err(reason) => return self.end(number, What::Failed { reason }).map(|()| None),
+            Err(reason) => return self.end(number, RunChange::Failed { reason }).map(|()| None),
         };
         match outcome {
             Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
                 let model_id = report.model_id.clone();
-                let recall_at_10 = report.recall_by_scorer.seen_allowed;
-                self.end(number, What::Trained { model_id: model_id.clone(), recall_at_10 })?;
+                let recall = report.recall_by_scorer;
+                self.end(number, RunChange::Trained { model_id: model_id.clone(), recall })?;
                 Ok(Some(model_id))
             }
             Outcome::Stopped(_) if self.shutdown.is_cancelled() => Ok(None),
-            Outcome::Stopped(_) => self.end(number, What::Cancelled).map(|()| None),
+            Outcome::Stopped(_) => self.end(number, RunChange::Cancelled).map(|()| None),
         }
     }
 
     /// The service's configuration with the run's settings, and the cut-off that its first attempt chose.
-    fn config_of(&self, run: &Run) -> Result<Config, String> {
+    fn config_of(&self, run: &TrainingRun) -> Result<ExperimentConfig, String> {
         let mut config =
-            self.config.with_settings(&run.request.settings).map_err(|error| error.to_string())?;
+            self.config.experiment.with_settings(&run.request.settings).map_err(|error| error.to_string())?;
         if let Some(cut_off) = run.cut_off {
             config.raw.split.cut_off = Some(cut_off);
         }
         Ok(config)
     }
 
-    /// Do it; an error that a retry may mend as such, any other as the reason to write down. A panic is of the latter.
+    /// Do `work`. The outer error is one that a retry may fix; any other, a panic included, is the inner one, the reason to
+    /// record.
     fn guarded<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<Result<T, String>> {
         let done = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(anyhow!("a fault of the trainer: it panicked; its log says where")));
+            .unwrap_or_else(|_| Err(anyhow!("an internal error: the trainer panicked; see its log")));
         match done {
             Ok(done) => Ok(Ok(done)),
             Err(error) if matches!(error.downcast_ref(), Some(Exit::Unavailable)) => Err(error),
@@ -164,74 +166,79 @@ impl Worker {
         }
     }
 
-    fn end(&self, number: u64, what: What) -> anyhow::Result<()> {
-        meter::ended(&what);
-        match &what {
-            What::Failed { reason } => tracing::error!(run = number, reason, "run failed"),
-            What::Refused { reason, .. } => tracing::warn!(run = number, reason, "model refused"),
-            What::Trained { model_id, .. } => tracing::info!(run = number, model_id, "run trained"),
-            What::Promoted { sequence, .. } => tracing::info!(run = number, sequence, "model promoted"),
+    fn end(&self, number: u64, change: RunChange) -> anyhow::Result<()> {
+        meter::ended(&change);
+        match &change {
+            RunChange::Failed { reason } => tracing::error!(run = number, reason, "run failed"),
+            RunChange::Refused { reason, .. } => {
+                tracing::warn!(run = number, reason, "model refused by its gates")
+            }
+            RunChange::Trained { model_id, .. } => tracing::info!(run = number, model_id, "run trained"),
+            RunChange::Promoted { sequence, .. } => tracing::info!(run = number, sequence, "model promoted"),
             _ => tracing::info!(run = number, "run ended"),
         }
-        self.runtime.block_on(self.board.add(number, what)).map(drop)
+        self.store.block_on(self.board.record(number, change)).map(drop)
     }
 
-    /// What the training tells, on its own thread.
-    fn told(&self, run: &Run, told: Told) {
-        match told {
-            Told::Stage(stage) => self.board.note(|live| live.stage = stage),
-            Told::Step(standing) => {
-                meter::step(&standing);
-                self.board.note(|live| live.standing = standing);
+    /// The progress of the training, on this thread.
+    fn observe(&self, run: &TrainingRun, progress: TrainingProgress) {
+        match progress {
+            TrainingProgress::Stage(stage) => self.board.update(|live| live.stage = stage),
+            TrainingProgress::Step(step) => {
+                meter::step(&step);
+                self.board.update(|live| live.step = step);
             }
-            Told::Named { model_id, cut_off } => {
+            TrainingProgress::Named { model_id, cut_off } => {
                 if run.cut_off == Some(cut_off) && run.model_id.as_ref() == Some(&model_id) {
                     return;
                 }
-                let named = self.board.add(run.number, What::Named { model_id, cut_off });
-                if let Err(error) = self.runtime.block_on(named) {
+                let named = self.board.record(run.number, RunChange::Named { model_id, cut_off });
+                if let Err(error) = self.store.block_on(named) {
                     tracing::warn!(
                         run = run.number,
                         error = format!("{error:#}"),
-                        "the run's name is not noted"
+                        "could not record the model id of the run; continuing"
                     );
                 }
             }
         }
     }
 
-    /// Ask for a run when the log has grown enough.
+    /// Request a run when the log has grown enough.
     fn retrain_if_due(&self) {
-        let every = self.config.raw.service.retrain_every_days;
+        let every = self.config.service.retrain_every_days;
         if every == 0 {
             return;
         }
-        let asked = || -> anyhow::Result<()> {
+        let request = || -> anyhow::Result<()> {
             let last = self.board.last_log_day();
-            let Some(log_day) = self.runtime.block_on(newest_whole_day(&self.config.events, last))? else {
+            let Some(log_day) =
+                self.store.block_on(newest_whole_day(&self.config.experiment.events, last))?
+            else {
                 return Ok(());
             };
             if is_due(log_day, last, every) {
-                let by = format!("the schedule: the log is whole up to {log_day}");
+                let by = format!("the schedule: the log is complete up to {log_day}");
                 let settings = Default::default();
-                let request = Request { by, at: now(), settings, promote: true, log_day: Some(log_day) };
-                let run = self.runtime.block_on(self.board.request(request))?;
+                let request =
+                    TrainingRequest { by, at: now(), settings, promote: true, log_day: Some(log_day) };
+                let run = self.store.block_on(self.board.request(request))?;
                 tracing::info!(run = run.number, %log_day, "run scheduled");
             }
             Ok(())
         };
-        if let Err(error) = asked() {
-            tracing::warn!(error = format!("{error:#}"), "cannot tell whether a training is due");
+        if let Err(error) = request() {
+            tracing::warn!(error = format!("{error:#}"), "could not check whether a training is due");
         }
     }
 
-    /// Wait until something changes on the board, a time has passed, or the service ends.
+    /// Wait for a change of the board, a time, or shutdown.
     fn rest(&self, at_most: Duration) {
         let mut changes = self.board.changes();
         if self.board.next().is_some() {
             return;
         }
-        self.runtime.block_on(async {
+        self.store.block_on(async {
             tokio::select! {
                 _ = changes.changed() => {}
                 () = tokio::time::sleep(at_most) => {}
@@ -241,11 +248,80 @@ impl Worker {
     }
 
     fn pause(&self, time: Duration) {
-        self.runtime.block_on(async {
+        self.store.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep(time) => {}
                 () = self.shutdown.cancelled() => {}
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use dayvec_core::Day;
+
+    use super::*;
+    use crate::shop::{CUT_OFF, Shop, log, store};
+
+    /// Days of the shop's log in folders, up to the one before `until`.
+    fn write_days(shop: &Shop, until: &str) {
+        let text = log();
+        let (header, rows) = text.split_once('\n').unwrap();
+        let mut days: BTreeMap<String, String> = BTreeMap::new();
+        for row in rows.lines() {
+            let seconds: i64 = row.rsplit(',').next().unwrap().parse().unwrap();
+            let csv = days.entry(Day::of_timestamp(seconds).to_string()).or_insert_with(|| header.to_owned());
+            *csv += &format!("\n{row}");
+        }
+        for (day, csv) in days.range(..until.to_owned()) {
+            let folder = shop.path(&format!("events/day={day}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("events.csv"), csv).unwrap();
+        }
+    }
+
+    fn worker(shop: &Shop) -> Worker {
+        let mut raw = shop.raw();
+        raw.run.steps = 200; // enough to beat popularity
+        raw.events.url = shop.path("events").display().to_string();
+        let experiment = ExperimentConfig::try_from(raw).unwrap();
+        let store = store(&experiment);
+        let board = Arc::new(store.block_on(RunBoard::open(store.bucket())).unwrap());
+        let mut config = Config { experiment, ..Config::load(None).unwrap() };
+        config.service.retrain_every_days = 7;
+        config.service.poll = Duration::from_millis(10);
+        let (current, shutdown) = (CurrentRun::default(), CancellationToken::new());
+        Worker { config, store, board, current, shutdown }
+    }
+
+    #[test]
+    fn a_log_that_has_grown_is_trained_on_again() {
+        let shop = Shop::new();
+        write_days(&shop, "2024-03-01");
+        let worker = worker(&shop);
+        worker.retrain_if_due();
+        let run = worker.board.next().unwrap();
+        assert!(run.request.by.contains("2024-02-28"), "{run:?}");
+        worker.finish(&run).unwrap();
+        assert_eq!(worker.board.get(1).unwrap().status, RunStatus::Promoted);
+
+        write_days(&shop, "2024-03-07");
+        worker.retrain_if_due();
+        assert_eq!(worker.board.get(2), None, "six days are not enough");
+
+        write_days(&shop, "2024-03-10");
+        let (board, store, shutdown) =
+            (Arc::clone(&worker.board), worker.store.clone(), worker.shutdown.clone());
+        let thread = std::thread::spawn(|| worker.work());
+        let mut changes = board.changes();
+        while board.get(2).is_none_or(|run| !run.has_ended()) {
+            store.block_on(changes.changed()).unwrap();
+        }
+        assert_ne!(board.get(2).unwrap().cut_off.unwrap().to_string(), CUT_OFF);
+        shutdown.cancel();
+        thread.join().unwrap();
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
+use dayvec_experiment::RawConfig;
+
 use crate::shop::Shop;
 
 fn trainer() -> Command {
@@ -11,24 +13,31 @@ fn trainer() -> Command {
     command
 }
 
-fn told(command: &mut Command) -> (Option<i32>, String, String) {
+/// `raw` as a file for the program.
+fn write_config(shop: &Shop, raw: &RawConfig) -> std::path::PathBuf {
+    let path = shop.path("trainer.yaml");
+    std::fs::write(&path, dayvec_runtime::config::to_yaml(raw)).unwrap();
+    path
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
-fn all_faults_of_a_configuration_are_told_at_once() {
+fn all_faults_of_a_configuration_are_reported_at_once() {
     let shop = Shop::new();
     let path = shop.path("faulty.yaml");
     std::fs::write(
         &path,
-        "run: {steps: 0}\nmodel: {preset: huge}\noptimiser: {}\nsplit: {test_days: many}\n",
+        "run: {steps: 0}\nmodel: {preset: huge}\noptimiser: {}\nsplit: {test_days: many}\nservice: {poll: 0s}\n",
     )
     .unwrap();
-    let (code, _, errors) = told(trainer().args(["train", "--check-config", "--config"]).arg(&path));
+    let (code, _, errors) = run(trainer().args(["train", "--check-config", "--config"]).arg(&path));
     assert_eq!(code, Some(64), "{errors}");
-    for fault in ["run.steps", "model.preset", "optimiser", "split.test_days"] {
+    for fault in ["run.steps", "model.preset", "optimiser", "split.test_days", "service.poll"] {
         assert!(errors.contains(fault), "{fault} is missing from {errors}");
     }
 }
@@ -36,20 +45,20 @@ fn all_faults_of_a_configuration_are_told_at_once() {
 #[test]
 fn the_shipped_configuration_is_sound_and_the_environment_goes_over_it() {
     let (code, printed, errors) =
-        told(trainer().args(["train", "--check-config"]).env("DAYVEC__RUN__STEPS", "7"));
+        run(trainer().args(["train", "--check-config"]).env("DAYVEC__RUN__STEPS", "7"));
     assert_eq!(code, Some(0), "{errors}");
     assert!(printed.contains("steps: 7"), "{printed}");
 }
 
 #[test]
 fn wrong_arguments_exit_with_64_and_help_with_0() {
-    assert_eq!(told(trainer().args(["train", "--confg"])).0, Some(64));
+    assert_eq!(run(trainer().args(["train", "--confg"])).0, Some(64));
     assert_eq!(
-        told(trainer().args(["evaluate", "--checkpoint", "x", "--top", "5"])).0,
+        run(trainer().args(["evaluate", "--checkpoint", "x", "--top", "5"])).0,
         Some(64),
         "--out is missing"
     );
-    let (code, printed, _) = told(trainer().arg("--help"));
+    let (code, printed, _) = run(trainer().arg("--help"));
     assert_eq!(code, Some(0));
     assert!(printed.contains("evaluate"));
 }
@@ -59,7 +68,7 @@ fn a_termination_signal_saves_and_exits_with_0() {
     let shop = Shop::new();
     let mut raw = shop.raw();
     raw.run.steps = 1_000_000;
-    let config = shop.write_config(&raw);
+    let config = write_config(&shop, &raw);
     let mut child = trainer()
         .args(["train", "--config"])
         .arg(&config)
@@ -85,15 +94,15 @@ fn a_termination_signal_saves_and_exits_with_0() {
 }
 
 #[test]
-fn an_unreachable_bucket_is_told_before_training() {
+fn an_unreachable_bucket_is_reported_before_training() {
     let shop = Shop::new();
-    let config = shop.write_config(&shop.raw());
+    let config = write_config(&shop, &shop.raw());
     let mut command = trainer();
     command.args(["train", "--config"]).arg(&config);
     // Nothing listens on port 1.
     command.env("DAYVEC__BUCKET", "s3://dayvec/test").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     command.env("AWS_ALLOW_HTTP", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
-    let (code, _, errors) = told(command.env("AWS_REGION", "eu-west-1"));
+    let (code, _, errors) = run(command.env("AWS_REGION", "eu-west-1"));
     assert_eq!(code, Some(69), "{errors}");
     assert!(errors.contains("s3://dayvec/test"), "{errors}");
     assert!(!shop.path("work/runs").exists());

@@ -1,8 +1,7 @@
 //! The trainer as a service: runs are asked for, watched, stopped, resumed, and their models promoted or refused.
 
-use std::time::Duration;
-
 use dayvec_bucket::Bucket;
+use dayvec_experiment::{Config as ExperimentConfig, RawConfig};
 use dayvec_proto::trainer::v1::trainer_client::TrainerClient;
 use dayvec_proto::trainer::v1::{
     CancelRunRequest, GetRunRequest, ListRunsRequest, PromoteModelRequest, Run, RunState, StartRunRequest,
@@ -11,14 +10,14 @@ use dayvec_proto::trainer::v1::{
 use dayvec_registry::{Serving, newest_promotion, promotions, serving_model};
 use dayvec_runtime::Listeners;
 use dayvec_runtime::authentication::Token;
-use dayvec_trainer::{Config, Outcome, RawConfig, nobody, serve, train};
+use dayvec_trainer::{Config, ServiceSettings, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
-use crate::shop::{Shop, folder_of, log};
+use crate::shop::{Shop, folder_of, log, trained};
 
 /// A configuration whose training is long enough to beat popularity.
 fn good(shop: &Shop) -> RawConfig {
@@ -38,19 +37,21 @@ struct Service {
 
 impl Service {
     async fn start(shop: &Shop, raw: RawConfig) -> Self {
-        let config = Config::try_from(raw).unwrap();
+        Self::start_with(shop, raw, |_| {}).await
+    }
+
+    async fn start_with(shop: &Shop, raw: RawConfig, set: impl Fn(&mut ServiceSettings)) -> Self {
+        let experiment = ExperimentConfig::try_from(raw).unwrap();
+        let mut config = Config { experiment, ..Config::load(None).unwrap() };
+        set(&mut config.service);
         let bind = || TcpListener::bind("127.0.0.1:0");
         let listeners = Listeners { traffic: bind().await.unwrap(), admin: bind().await.unwrap() };
         let address = listeners.addresses().unwrap().0;
         let shutdown = CancellationToken::new();
         let bucket = Bucket::open(&url::Url::from_directory_path(shop.path("bucket")).unwrap()).unwrap();
         let ended = tokio::spawn(serve(config, listeners, shutdown.clone()));
-        let client = loop {
-            match TrainerClient::connect(format!("http://{address}")).await {
-                Ok(client) => break client,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
+        // The port is bound: the connection waits until the service accepts it.
+        let client = TrainerClient::connect(format!("http://{address}")).await.unwrap();
         Self { address, client, shutdown, ended, bucket }
     }
 
@@ -69,6 +70,18 @@ impl Service {
             heard.push(response.run.unwrap());
         }
         heard
+    }
+
+    /// The first state of a run, of those that a watcher hears, for which `is_it` holds.
+    async fn wait_for(&mut self, number: u64, is_it: impl Fn(&Run) -> bool) -> Run {
+        let request = WatchRunRequest { number };
+        let mut stream = self.client.watch_run(request).await.unwrap().into_inner();
+        loop {
+            let run = stream.message().await.unwrap().expect("the run has not ended").run.unwrap();
+            if is_it(&run) {
+                return run;
+            }
+        }
     }
 
     async fn end_of(&mut self, number: u64) -> Run {
@@ -128,23 +141,14 @@ async fn a_run_that_was_interrupted_ends_with_the_same_weights() {
     let straight = Shop::new();
     let mut raw = straight.raw();
     raw.run.steps = 60;
-    let config = Config::try_from(raw).unwrap();
-    let trained =
-        std::thread::spawn(move || train(&config, false, &CancellationToken::new(), &nobody).unwrap());
-    let Outcome::Trained(report) = trained.join().unwrap() else { panic!("it was told to stop") };
+    let config = ExperimentConfig::try_from(raw).unwrap();
+    let report = std::thread::spawn(move || trained(&config)).join().unwrap();
     let weights = |checkpoint: &str| std::fs::read(folder_of(checkpoint).join("model.safetensors")).unwrap();
 
     let shop = Shop::new();
     let mut service = Service::start(&shop, shop.raw()).await;
     service.ask(&[("run.steps", "60")], false).await;
-    loop {
-        let run =
-            service.client.get_run(GetRunRequest { number: 1 }).await.unwrap().into_inner().run.unwrap();
-        if run.progress.is_some_and(|progress| progress.step > 5) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    service.wait_for(1, |run| run.progress.as_ref().is_some_and(|progress| progress.stage == "train")).await;
     service.stop().await;
     assert!(!shop.path("bucket/checkpoints").exists(), "it was over before it was interrupted");
 
@@ -222,61 +226,13 @@ async fn a_run_over_a_bad_log_fails_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_has_grown_is_trained_on_again() {
-    let shop = Shop::new();
-    let add_days = |upto: &str| {
-        let text = log();
-        let (header, rows) = text.split_once('\n').unwrap();
-        let mut days: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
-        for row in rows.lines() {
-            let seconds: i64 = row.rsplit(',').next().unwrap().parse().unwrap();
-            let day = dayvec_core::Day::of_timestamp(seconds).to_string();
-            let csv = days.entry(day).or_insert_with(|| format!("{header}\n"));
-            *csv += &format!("{row}\n");
-        }
-        for (day, csv) in days.range(..upto.to_owned()) {
-            let folder = shop.path(&format!("events/day={day}"));
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join("events.csv"), csv).unwrap();
-        }
-    };
-    let mut raw = good(&shop);
-    raw.events.url = shop.path("events").display().to_string();
-    raw.service.retrain_every_days = 7;
-    raw.service.poll = Duration::from_millis(10);
-    add_days("2024-03-01");
-    let mut service = Service::start(&shop, raw).await;
-    let run = loop {
-        if let Ok(run) = service.client.get_run(GetRunRequest { number: 1 }).await {
-            break run.into_inner().run.unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    assert!(run.requested_by.contains("2024-02-28"), "{run:?}");
-    assert_eq!(service.end_of(1).await.state(), RunState::Promoted);
-    add_days("2024-03-07");
-    let absent = service.client.get_run(GetRunRequest { number: 2 }).await;
-    assert_eq!(code(absent).0, Code::NotFound, "six days are not enough");
-    add_days("2024-03-10");
-    loop {
-        if service.client.get_run(GetRunRequest { number: 2 }).await.is_ok() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let run = service.end_of(2).await;
-    assert_ne!(run.cut_off, crate::shop::CUT_OFF);
-    service.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_asks_is_known_by_the_token() {
+async fn the_token_names_the_client() {
     let shop = Shop::new();
     let token = "0123456789abcdef";
-    let mut raw = shop.raw();
-    raw.service.tokens_file = Some(shop.path("tokens"));
+    let tokens = shop.path("tokens");
     std::fs::write(shop.path("tokens"), format!("ops {token}\n")).unwrap();
-    let mut service = Service::start(&shop, raw).await;
+    let mut service =
+        Service::start_with(&shop, shop.raw(), |service| service.tokens_file = Some(tokens.clone())).await;
     let (refused, why) = code(service.client.list_runs(ListRunsRequest { limit: 1 }).await);
     assert_eq!(refused, Code::Unauthenticated);
     assert!(why.contains("authorization: Bearer TOKEN"), "{why}");
@@ -293,16 +249,11 @@ async fn who_asks_is_known_by_the_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_is_being_judged_is_not_said_to_be_stopped() {
+async fn a_run_cannot_be_cancelled_during_its_promotion() {
     let shop = Shop::new();
     let mut service = Service::start(&shop, shop.raw()).await;
     service.ask(&[], true).await;
-    let mut stream = service.client.watch_run(WatchRunRequest { number: 1 }).await.unwrap().into_inner();
-    while let Some(response) = stream.message().await.unwrap() {
-        if !matches!(response.run.unwrap().state(), RunState::Queued | RunState::Running) {
-            break;
-        }
-    }
+    service.wait_for(1, |run| !matches!(run.state(), RunState::Queued | RunState::Running)).await;
     let request = CancelRunRequest { number: 1, requested_by: String::new() };
     assert_eq!(code(service.client.cancel_run(request).await).0, Code::FailedPrecondition);
     let end = service.end_of(1).await.state();

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dayvec_experiment::{Config, Outcome, TrainingProgress, evaluate, no_observer, train};
 use dayvec_runtime::{Exit, exit};
-use dayvec_trainer::{Config, Outcome, Told, nobody, train};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Shop, copy_folder, folder_of};
@@ -15,7 +15,7 @@ fn weights(outcome: Outcome) -> Vec<u8> {
 }
 
 fn go(shop: &Shop, resume: bool) -> anyhow::Result<Outcome> {
-    train(&shop.config(), resume, &CancellationToken::new(), &nobody)
+    train(&shop.config(), &shop.store(), resume, &CancellationToken::new(), &no_observer)
 }
 
 /// The folder of the only run.
@@ -47,7 +47,10 @@ fn a_stop_saves_and_goes_on() {
     let shop = Shop::new();
     let stop = CancellationToken::new();
     stop.cancel();
-    let Outcome::Stopped(saved) = train(&shop.config(), false, &stop, &nobody).unwrap() else { panic!() };
+    let Outcome::Stopped(saved) = train(&shop.config(), &shop.store(), false, &stop, &no_observer).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!(saved.step, 0);
     assert!(!shop.path("bucket/checkpoints").exists(), "nothing half-done is in the bucket");
     let straight = weights(go(&Shop::new(), false).unwrap());
@@ -58,12 +61,12 @@ fn a_stop_saves_and_goes_on() {
 fn a_stop_in_the_evaluation_leaves_it_to_the_next_time() {
     let shop = Shop::new();
     let stop = CancellationToken::new();
-    let at_the_evaluation = |told| {
-        if told == Told::Stage("evaluate") {
+    let at_the_evaluation = |progress| {
+        if progress == TrainingProgress::Stage("evaluate") {
             stop.cancel();
         }
     };
-    let stopped = train(&shop.config(), false, &stop, &at_the_evaluation).unwrap();
+    let stopped = train(&shop.config(), &shop.store(), false, &stop, &at_the_evaluation).unwrap();
     let Outcome::Stopped(saved) = stopped else { panic!("{stopped:?}") };
     assert_eq!(saved.step, 20, "the training itself was over");
     assert!(!shop.path("bucket/checkpoints").exists(), "nothing half-done is in the bucket");
@@ -126,9 +129,10 @@ fn a_test_on_trained_days_is_refused() {
     let Outcome::Trained(report) = go(&shop, false).unwrap() else { panic!() };
     let mut raw = shop.raw();
     raw.split.cut_off = Some(report.cut_off.plus(-1));
-    let refused = dayvec_trainer::evaluate(&Config::try_from(raw).unwrap(), &report.model_id).unwrap_err();
+    let config = Config::try_from(raw).unwrap();
+    let refused = evaluate(&config, &shop.store(), &report.model_id).unwrap_err();
     assert_eq!(exit::code(&refused), Exit::BadConfig as u8);
     assert!(format!("{refused:#}").contains("split.cut_off"), "{refused:#}");
-    let absent = dayvec_trainer::evaluate(&shop.config(), "tiny-000000000000").unwrap_err();
+    let absent = evaluate(&shop.config(), &shop.store(), "tiny-000000000000").unwrap_err();
     assert!(format!("{absent:#}").contains("tiny-000000000000"), "{absent:#}");
 }

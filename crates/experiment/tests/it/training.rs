@@ -6,20 +6,13 @@ use std::fs::{self, File};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use dayvec_core::MODEL_FORMAT_VERSION;
+use dayvec_experiment::{Config, Outcome, evaluate, no_observer, read_tensorboard, train, write_top_items};
 use dayvec_model::load_spec;
 use dayvec_report::Report;
-use dayvec_trainer::{Config, Outcome, evaluate, nobody, read_events, train, write_top};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{CUT_OFF, Shop, folder_of};
-
-fn trained(config: &Config) -> Report {
-    match train(config, false, &CancellationToken::new(), &nobody).unwrap() {
-        Outcome::Trained(report) => *report,
-        other => panic!("{other:?}"),
-    }
-}
+use crate::shop::{CUT_OFF, Shop, folder_of, trained};
 
 #[test]
 fn a_log_becomes_a_measured_checkpoint() {
@@ -56,11 +49,11 @@ fn a_log_becomes_a_measured_checkpoint() {
     }
 
     // The same again is there already.
-    let again = train(&config, false, &CancellationToken::new(), &nobody).unwrap();
+    let again = train(&config, &shop.store(), false, &CancellationToken::new(), &no_observer).unwrap();
     assert!(matches!(again, Outcome::AlreadyTrained(there) if there.tower_pair_id == report.tower_pair_id));
 
     // The checkpoint alone gives the same figures, and the lists they come from.
-    let measured = evaluate(&shop.config(), &report.model_id).unwrap();
+    let measured = evaluate(&shop.config(), &shop.store(), &report.model_id).unwrap();
     assert!(
         measured.evaluation == report.evaluation,
         "{} is not\n{}",
@@ -68,7 +61,8 @@ fn a_log_becomes_a_measured_checkpoint() {
         report.evaluation
     );
     let out = shop.path("top.parquet");
-    let rows = write_top(&shop.config(), &folder.display().to_string(), 5, &out).unwrap();
+    let rows =
+        write_top_items(&shop.config(), &shop.store(), &folder.display().to_string(), 5, &out).unwrap();
     check_top(&out, rows);
 }
 
@@ -99,7 +93,7 @@ fn tensorboard_reads_the_losses() {
     let report = trained(&shop.config());
     let board = shop.path("work/runs").join(&report.model_id).join("tensorboard");
     let file = fs::read_dir(&board).unwrap().next().unwrap().unwrap().path();
-    let events = read_events(&file).unwrap();
+    let events = read_tensorboard(&file).unwrap();
     let losses: Vec<(i64, f32)> = events
         .iter()
         .flat_map(|event| {
@@ -118,10 +112,10 @@ fn tensorboard_reads_the_losses() {
         print([(e.step, e.value) for e in board.Scalars('train/loss')])";
     let run = std::process::Command::new(python).args(["-c", script]).arg(&board).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let told = String::from_utf8(run.stdout).unwrap();
+    let printed = String::from_utf8(run.stdout).unwrap();
     let expected: Vec<String> =
         losses.iter().map(|(step, loss)| format!("({step}, {})", f64::from(*loss))).collect();
-    assert_eq!(told.trim(), format!("[{}]", expected.join(", ")));
+    assert_eq!(printed.trim(), format!("[{}]", expected.join(", ")));
 }
 
 #[test]
@@ -140,9 +134,7 @@ fn later_events_change_no_weight() {
     let mut raw = other.raw();
     raw.split.cut_off = Some(report.cut_off);
     let config = Config::try_from(raw).unwrap();
-    let Outcome::Trained(same) = train(&config, false, &CancellationToken::new(), &nobody).unwrap() else {
-        panic!()
-    };
+    let same = trained(&config);
     assert_eq!((&same.model_id, &same.tower_pair_id), (&report.model_id, &report.tower_pair_id));
     assert!(same.evaluation != report.evaluation, "the other future is told apart");
 }
@@ -153,15 +145,13 @@ fn a_log_that_has_grown_names_the_same_training() {
     let mut raw = shop.raw();
     raw.split.cut_off = Some(CUT_OFF.parse().unwrap());
     let config = Config::try_from(raw).unwrap();
-    let Outcome::Trained(first) = train(&config, false, &CancellationToken::new(), &nobody).unwrap() else {
-        panic!()
-    };
+    let first = trained(&config);
     let later = CUT_OFF.parse::<dayvec_core::Day>().unwrap().plus(5).start_s();
     shop.write_log(&format!(
         "{}newcomer,novelty,purchase,{later}\nu1,novelty,view,{later}\n",
         crate::shop::log()
     ));
-    let again = train(&config, false, &CancellationToken::new(), &nobody).unwrap();
+    let again = train(&config, &shop.store(), false, &CancellationToken::new(), &no_observer).unwrap();
     assert!(
         matches!(&again, Outcome::AlreadyTrained(there) if there.model_id == first.model_id),
         "{again:?}"

@@ -1,55 +1,55 @@
 //! The configuration as written in YAML. `config/trainer.yaml` says why each value is what it is.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use dayvec_core::{ColumnNames, Day, EventSchema, HistoryBag, Objective, PositiveRule, TimeUnit};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::PositiveCorrection;
 use dayvec_runtime::config::duration;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawConfig {
-    /// Where the checkpoint and the item features go.
+    /// The bucket that receives the checkpoint and the item features.
     pub bucket: String,
-    /// Whether a bucket without create-if-absent will do, because nobody else writes to it.
+    /// Whether a store without create-if-absent is accepted, because no one else writes to the bucket.
     pub single_publisher: bool,
     /// Scratch space: resumable checkpoints, TensorBoard files, staged input.
     pub work_dir: String,
     /// The log.
-    pub events: Events,
+    pub events: EventsSettings,
     /// Item features.
-    pub items: Items,
+    pub items: ItemsSettings,
     /// Training time and test time.
-    pub split: Split,
+    pub split: SplitSettings,
     /// The network.
-    pub model: ModelSizes,
+    pub model: ModelSettings,
     /// What it is trained to predict.
     pub objective: Objective,
-    /// What a step looks at.
-    pub batch: Batch,
-    /// What a step tells apart.
-    pub negatives: Negatives,
-    /// How a step moves the weights.
-    pub optimizer: Optimizer,
-    /// How long, how fast, how safe.
-    pub run: Run,
+    /// The input of a step.
+    pub batch: BatchSettings,
+    /// The negatives of a step.
+    pub negatives: NegativesSettings,
+    /// The optimizer and its schedule.
+    pub optimizer: OptimizerSettings,
+    /// Length, seed, threads and checkpoints.
+    pub run: RunSettings,
     /// How the result is measured.
-    pub evaluation: Evaluation,
+    pub evaluation: EvaluationSettings,
     /// What a model must reach to be promoted.
-    pub promotion: Promotion,
-    /// How `serve` listens and when it trains by itself.
-    pub service: Service,
+    pub promotion: PromotionSettings,
+    /// The service around the training, which the training itself does not look at.
+    #[serde(default, skip_serializing)]
+    pub service: IgnoredAny,
 }
 
 /// The log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Events {
+pub struct EventsSettings {
     /// A file or folder: a path or a URL.
     pub url: String,
     /// How its rows are read.
@@ -67,29 +67,29 @@ pub struct Events {
 /// Item features: exactly one of the two.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Items {
+pub struct ItemsSettings {
     /// A table of features: a path or a URL.
     #[serde(default)]
     pub read: Option<String>,
     /// Features made from the training window.
     #[serde(default)]
-    pub build: Option<BuildItems>,
+    pub build: Option<BuildItemsSettings>,
 }
 
 /// How item features are made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct BuildItems {
+pub struct BuildItemsSettings {
     /// How events and text become features.
     pub features: BuildOptions,
     /// Item text.
-    pub text: Option<ItemText>,
+    pub text: Option<ItemTextSettings>,
 }
 
 /// A table of item text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ItemText {
+pub struct ItemTextSettings {
     /// CSV or Parquet: a path or a URL.
     pub path: String,
     /// Which of its columns say what.
@@ -100,18 +100,18 @@ pub struct ItemText {
 /// Training time and test time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Split {
+pub struct SplitSettings {
     /// First day of the test: training ends where it starts. `None`: the log's last day less `test_days`.
     pub cut_off: Option<Day>,
     /// Days that are tested on.
     pub test_days: u32,
 }
 
-/// A preset and what replaces its sizes; see [`dayvec_core::ModelSpec`] for each.
+/// A preset, and the sizes that replace its own; see [`dayvec_core::ModelSpec`] for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each field is one of ModelSpec")]
-pub struct ModelSizes {
+pub struct ModelSettings {
     pub preset: String,
     pub max_len: Option<usize>,
     pub n_layers: Option<usize>,
@@ -124,10 +124,10 @@ pub struct ModelSizes {
     pub history_bag: Option<HistoryBag>,
 }
 
-/// What a step looks at.
+/// The input of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Batch {
+pub struct BatchSettings {
     /// Users of a step.
     pub users: usize,
     /// Query positions of each.
@@ -139,7 +139,7 @@ pub struct Batch {
 /// Negatives of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Negatives {
+pub struct NegativesSettings {
     /// Drawn from the catalogue.
     pub random: usize,
     /// Taken from the labels of the step's other pairs.
@@ -173,7 +173,7 @@ impl From<Correction> for PositiveCorrection {
 /// AdamW and its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Optimizer {
+pub struct OptimizerSettings {
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Share of the steps that warm up.
@@ -188,13 +188,13 @@ pub struct Optimizer {
     pub dropout: f64,
 }
 
-/// How long, how fast, how safe.
+/// Length, seed, threads and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Run {
+pub struct RunSettings {
     /// Steps of training, and of the schedule.
     pub steps: u64,
-    /// Names every draw.
+    /// Seed of every random draw.
     pub seed: u64,
     /// CPU threads of libtorch; 0 for every core.
     pub threads: usize,
@@ -208,7 +208,7 @@ pub struct Run {
 /// How the result is measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Evaluation {
+pub struct EvaluationSettings {
     /// Resamples of users behind each confidence interval.
     pub bootstrap: usize,
     /// Most frequent items that EASE is fitted on.
@@ -218,46 +218,16 @@ pub struct Evaluation {
 /// What a model must reach to be promoted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Promotion {
+pub struct PromotionSettings {
     /// Least Recall@10, as a multiple of the serving model's, on the same users and days.
     pub min_recall_ratio: f64,
     /// Least Recall@10, as a multiple of popularity's.
     pub min_popularity_ratio: f64,
 }
 
-/// The trainer as a service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Service {
-    /// Where gRPC is answered.
-    pub listen: SocketAddr,
-    /// Where `/metrics`, `/livez` and `/readyz` are answered.
-    pub admin_listen: SocketAddr,
-    /// Who may call; everybody without it.
-    pub tokens_file: Option<PathBuf>,
-    /// Train when the log has grown by this many whole days; 0 for never.
-    pub retrain_every_days: u32,
-    /// How often the log is looked at for that.
-    #[serde(with = "duration")]
-    pub poll: Duration,
-}
-
-impl Default for Promotion {
+impl Default for PromotionSettings {
     fn default() -> Self {
         Self { min_recall_ratio: 0.95, min_popularity_ratio: 1.0 }
-    }
-}
-
-impl Default for Service {
-    fn default() -> Self {
-        let any = |port| SocketAddr::from(([0, 0, 0, 0], port));
-        Self {
-            listen: any(50_052),
-            admin_listen: any(9_104),
-            tokens_file: None,
-            retrain_every_days: 0,
-            poll: Duration::from_secs(60),
-        }
     }
 }
 
@@ -267,23 +237,23 @@ impl Default for RawConfig {
             bucket: "./bucket".into(),
             single_publisher: false,
             work_dir: "./work/trainer".into(),
-            events: Events::default(),
-            items: Items { read: None, build: Some(BuildItems::default()) },
-            split: Split::default(),
-            model: ModelSizes::default(),
+            events: EventsSettings::default(),
+            items: ItemsSettings { read: None, build: Some(BuildItemsSettings::default()) },
+            split: SplitSettings::default(),
+            model: ModelSettings::default(),
             objective: Objective::DenseAllAction { window_days: 28 },
-            batch: Batch::default(),
-            negatives: Negatives::default(),
-            optimizer: Optimizer::default(),
-            run: Run::default(),
-            evaluation: Evaluation::default(),
-            promotion: Promotion::default(),
-            service: Service::default(),
+            batch: BatchSettings::default(),
+            negatives: NegativesSettings::default(),
+            optimizer: OptimizerSettings::default(),
+            run: RunSettings::default(),
+            evaluation: EvaluationSettings::default(),
+            promotion: PromotionSettings::default(),
+            service: IgnoredAny,
         }
     }
 }
 
-impl Default for Events {
+impl Default for EventsSettings {
     fn default() -> Self {
         let purchase = || "purchase".to_owned();
         Self {
@@ -302,13 +272,13 @@ impl Default for Events {
     }
 }
 
-impl Default for Split {
+impl Default for SplitSettings {
     fn default() -> Self {
         Self { cut_off: None, test_days: 14 }
     }
 }
 
-impl Default for ModelSizes {
+impl Default for ModelSettings {
     fn default() -> Self {
         Self {
             preset: "small".into(),
@@ -325,19 +295,19 @@ impl Default for ModelSizes {
     }
 }
 
-impl Default for Batch {
+impl Default for BatchSettings {
     fn default() -> Self {
         Self { users: 128, positions_per_user: 32, newest_share: 0.5 }
     }
 }
 
-impl Default for Negatives {
+impl Default for NegativesSettings {
     fn default() -> Self {
         Self { random: 2048, in_batch: 2048, correction: Correction::Conditional }
     }
 }
 
-impl Default for Optimizer {
+impl Default for OptimizerSettings {
     fn default() -> Self {
         Self {
             learning_rate: 1e-3,
@@ -350,7 +320,7 @@ impl Default for Optimizer {
     }
 }
 
-impl Default for Run {
+impl Default for RunSettings {
     fn default() -> Self {
         Self {
             steps: 300,
@@ -362,7 +332,7 @@ impl Default for Run {
     }
 }
 
-impl Default for Evaluation {
+impl Default for EvaluationSettings {
     fn default() -> Self {
         Self { bootstrap: 1000, ease_items: 14_000 }
     }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{LazyLock, Once};
 
 use dayvec_core::{Day, PositiveRule};
-use dayvec_trainer::{Config, RawConfig};
+use dayvec_experiment::{Config, Outcome, RawConfig, Report, Store, no_observer, train};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub(crate) const FIRST_DAY: &str = "2024-01-01";
@@ -67,12 +69,22 @@ impl Shop {
         Config::try_from(self.raw()).unwrap()
     }
 
-    /// `raw` as a file for the program.
-    pub(crate) fn write_config(&self, raw: &RawConfig) -> PathBuf {
-        let path = self.path("trainer.yaml");
-        std::fs::write(&path, Config::try_from(raw.clone()).unwrap().to_yaml()).unwrap();
-        path
+    pub(crate) fn store(&self) -> Store {
+        store(&self.config())
     }
+}
+
+/// The bucket of a configuration.
+pub(crate) fn store(config: &Config) -> Store {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    Store::open(config, RUNTIME.handle()).unwrap()
+}
+
+/// Train to the end.
+pub(crate) fn trained(config: &Config) -> Report {
+    let outcome = train(config, &store(config), false, &CancellationToken::new(), &no_observer).unwrap();
+    let Outcome::Trained(report) = outcome else { panic!("{outcome:?}") };
+    *report
 }
 
 /// The local folder of a checkpoint's URL.

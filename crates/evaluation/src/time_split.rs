@@ -9,14 +9,14 @@ const N_DAYS: i32 = 14;
 
 /// The history is everything before `cut_off`; the future is the `n_days` that start with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct TimeSplit {
     /// First day of the future.
     pub cut_off: Day,
     /// Number of days of the future.
     pub n_days: i32,
 }
 
-impl Window {
+impl TimeSplit {
     /// The last whole 14 days of a log whose newest action is at `last_s` (Unix seconds): the cut-off is the log's
     /// last day minus 14, and the last day itself, of which a log often has only a part, is not used.
     #[must_use]

@@ -3,10 +3,10 @@
 use dayvec_model::Model;
 use dayvec_report::{Evaluation, RecallByScorer, Report, StageSeconds};
 
-use crate::data::Resolved;
+use crate::data::ModelData;
 
-/// Put together what is known of a model; a training adds its own figures.
-pub(crate) fn report(model: &Model, data: &Resolved, evaluation: Evaluation, checkpoint: String) -> Report {
+/// Everything but the statistics of a training.
+pub(crate) fn report(model: &Model, data: &ModelData, evaluation: Evaluation, checkpoint: String) -> Report {
     let spec = model.spec();
     let has_actions = |&user: &usize| !data.history.range(user).is_empty();
     Report {
@@ -14,11 +14,11 @@ pub(crate) fn report(model: &Model, data: &Resolved, evaluation: Evaluation, che
         tower_pair_id: spec.tower_pair_id.clone(),
         items_version: spec.items_version.clone(),
         checkpoint,
-        cut_off: data.window.cut_off,
-        test_days: data.window.n_days,
+        cut_off: data.split.cut_off,
+        test_days: data.split.n_days,
         users: (0..data.history.n_users()).filter(has_actions).count(),
         actions: data.history.n_actions(),
-        actions_without_features: data.unknown,
+        actions_without_features: data.without_features,
         recall_by_scorer: RecallByScorer::of(&evaluation.all_users),
         evaluation,
         events: serde_json::Value::Null,

@@ -1,4 +1,4 @@
-//! The next batch is drawn on a thread of its own while the current one computes.
+//! The next batch is drawn on a thread of its own while the step on the current one computes.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -24,7 +24,7 @@ impl Batches {
         let draw = move || {
             for step in steps {
                 if sender.send(sampler.batch(step)).is_err() {
-                    return; // nobody wants more
+                    return; // the loop has ended
                 }
             }
         };
@@ -36,7 +36,7 @@ impl Batches {
     /// The next batch.
     pub(crate) fn next(&self) -> anyhow::Result<TrainBatch> {
         let receiver = self.receiver.as_ref().ok_or_else(|| anyhow!("the batch thread has been stopped"))?;
-        receiver.recv().map_err(|_| anyhow!("the batch thread ended early; its panic is told above"))
+        receiver.recv().map_err(|_| anyhow!("the batch thread panicked; its message is in the log"))
     }
 }
 
@@ -44,7 +44,7 @@ impl Drop for Batches {
     fn drop(&mut self) {
         drop(self.receiver.take()); // so that a waiting thread ends
         if let Some(thread) = self.thread.take() {
-            let _told_by_next = thread.join();
+            let _reported_by_next = thread.join();
         }
     }
 }

@@ -1,17 +1,22 @@
 //! Bad logs and bad items: what, where, what to do, and exit code 65.
 
 use dayvec_core::ItemTable;
+use dayvec_experiment::{Config, ItemsSettings, RawConfig, evaluate, no_observer, train};
 use dayvec_runtime::{Exit, exit};
-use dayvec_trainer::{Config, Items, Outcome, RawConfig, evaluate, nobody, train};
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Shop, folder_of, log};
+use crate::shop::{Shop, folder_of, log, store, trained};
 
 fn check(shop: &Shop, raw: RawConfig, expected: &[&str]) {
+    check_exit(shop, raw, Exit::BadData, expected);
+}
+
+fn check_exit(shop: &Shop, raw: RawConfig, exit: Exit, expected: &[&str]) {
     let config = Config::try_from(raw).unwrap();
-    let refused = train(&config, false, &CancellationToken::new(), &nobody).unwrap_err();
+    let refused =
+        train(&config, &store(&config), false, &CancellationToken::new(), &no_observer).unwrap_err();
     let message = format!("{refused:#}");
-    assert_eq!(exit::code(&refused), Exit::BadData as u8, "{message}");
+    assert_eq!(exit::code(&refused), exit as u8, "{message}");
     for part in expected {
         assert!(message.contains(part), "{part} is missing from {message}");
     }
@@ -34,7 +39,7 @@ fn no_log_at_all() {
     let shop = Shop::new();
     let mut raw = shop.raw();
     raw.events.url = shop.path("nowhere").display().to_string();
-    check(&shop, raw, &["there is no", "nowhere"]);
+    check(&shop, raw, &["does not exist", "nowhere"]);
 }
 
 #[test]
@@ -80,7 +85,7 @@ fn check_items(widths: [usize; 2], last: f32, expected: &[&str]) {
         dayvec_items::write_items(&table, &shop.path(&format!("items/{half}.parquet"))).unwrap();
     }
     let mut raw = shop.raw();
-    raw.items = Items { read: Some(shop.path("items").display().to_string()), build: None };
+    raw.items = ItemsSettings { read: Some(shop.path("items").display().to_string()), build: None };
     check(&shop, raw, expected);
 }
 
@@ -97,14 +102,11 @@ fn item_features_with_nan() {
 #[test]
 fn a_checkpoint_for_item_features_of_another_width() {
     let shop = Shop::new();
-    let Outcome::Trained(report) = train(&shop.config(), false, &CancellationToken::new(), &nobody).unwrap()
-    else {
-        panic!("it was told to stop")
-    };
+    let report = trained(&shop.config());
     let spec = folder_of(&report.checkpoint).join("spec.yaml");
     let text = std::fs::read_to_string(&spec).unwrap();
     std::fs::write(&spec, text.replace("item_dim: 12", "item_dim: 13")).unwrap();
-    let refused = evaluate(&shop.config(), &report.model_id).unwrap_err();
+    let refused = evaluate(&shop.config(), &shop.store(), &report.model_id).unwrap_err();
     assert_eq!(exit::code(&refused), Exit::BadData as u8, "{refused:#}");
     let message = format!("{refused:#}");
     for part in ["items of width 13", "the table has 40 of width 12"] {
@@ -126,5 +128,5 @@ fn a_learning_rate_that_blows_up() {
     let mut raw = shop.raw();
     raw.optimizer.learning_rate = 1e30;
     raw.optimizer.clip = 1e30;
-    check(&shop, raw, &["learning", "step"]);
+    check_exit(&shop, raw, Exit::BadConfig, &["learning", "step"]);
 }

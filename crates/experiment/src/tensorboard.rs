@@ -1,4 +1,4 @@
-//! TensorBoard event files: scalars by step, as records of a length, its checksum, a protobuf message, its checksum.
+//! TensorBoard's files: scalars by step, as records of a length, its checksum, a protobuf message, its checksum.
 //!
 //! The format is TensorFlow's `TFRecord` framing around `tensorflow.Event` messages; only what scalars need is here.
 
@@ -9,34 +9,34 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-/// One record of an event file (`tensorflow.Event`).
+/// One record of such a file (`tensorflow.Event`).
 #[derive(Clone, PartialEq, Message)]
-pub struct Event {
-    /// Unix seconds when it was written.
+pub struct TensorboardRecord {
+    /// Unix seconds of the write.
     #[prost(double, tag = "1")]
     pub wall_time: f64,
     /// Training step.
     #[prost(int64, tag = "2")]
     pub step: i64,
-    /// Set in the first record alone: which version of the format follows.
+    /// The version of the format, in the first record only.
     #[prost(string, optional, tag = "3")]
     pub file_version: Option<String>,
     /// The scalars.
     #[prost(message, optional, tag = "5")]
-    pub summary: Option<Summary>,
+    pub summary: Option<TensorboardSummary>,
 }
 
 /// A group of scalars (`tensorflow.Summary`).
 #[derive(Clone, PartialEq, Message)]
-pub struct Summary {
+pub struct TensorboardSummary {
     /// The scalars.
     #[prost(message, repeated, tag = "1")]
-    pub value: Vec<Scalar>,
+    pub value: Vec<TensorboardScalar>,
 }
 
 /// A number with a name (`tensorflow.Summary.Value`).
 #[derive(Clone, PartialEq, Message)]
-pub struct Scalar {
+pub struct TensorboardScalar {
     /// Its name; `a/b` is shown in group `a`.
     #[prost(string, tag = "1")]
     pub tag: String,
@@ -45,19 +45,19 @@ pub struct Scalar {
     pub simple_value: f32,
 }
 
-/// Writes one event file.
+/// Writes one file.
 #[derive(Debug)]
-pub struct EventWriter {
+pub struct TensorboardWriter {
     file: BufWriter<File>,
     path: PathBuf,
 }
 
-impl EventWriter {
-    /// Start a new event file in `folder`, which is made if need be. `first_step` is part of the name, so a resumed
+impl TensorboardWriter {
+    /// Start a new file in `folder`, which is made if it is missing. `first_step` is part of the name, so a resumed
     /// run adds a file.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// When the file cannot be written.
     pub fn create(folder: &Path, first_step: u64) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let wall_time = now_s();
@@ -69,7 +69,7 @@ impl EventWriter {
         let path = folder.join(name);
         let mut writer = Self { file: BufWriter::new(File::create(&path)?), path };
         let version = Some("brain.Event:2".to_owned());
-        writer.write(&Event { wall_time, step: 0, file_version: version, summary: None })?;
+        writer.write(&TensorboardRecord { wall_time, step: 0, file_version: version, summary: None })?;
         writer.file.flush()?;
         Ok(writer)
     }
@@ -83,17 +83,23 @@ impl EventWriter {
     /// Add the scalars of a step, and hand them to the kernel so that a running TensorBoard sees them.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// When the file cannot be written.
     pub fn scalars(&mut self, step: u64, scalars: &[(&str, f64)]) -> io::Result<()> {
-        let value =
-            scalars.iter().map(|&(tag, value)| Scalar { tag: tag.to_owned(), simple_value: value as f32 });
-        let summary = Some(Summary { value: value.collect() });
-        self.write(&Event { wall_time: now_s(), step: step as i64, file_version: None, summary })?;
+        let value = scalars
+            .iter()
+            .map(|&(tag, value)| TensorboardScalar { tag: tag.to_owned(), simple_value: value as f32 });
+        let summary = Some(TensorboardSummary { value: value.collect() });
+        self.write(&TensorboardRecord {
+            wall_time: now_s(),
+            step: step as i64,
+            file_version: None,
+            summary,
+        })?;
         self.file.flush()
     }
 
-    fn write(&mut self, event: &Event) -> io::Result<()> {
-        let message = event.encode_to_vec();
+    fn write(&mut self, record: &TensorboardRecord) -> io::Result<()> {
+        let message = record.encode_to_vec();
         let length = (message.len() as u64).to_le_bytes();
         self.file.write_all(&length)?;
         self.file.write_all(&masked_crc(&length).to_le_bytes())?;
@@ -102,27 +108,27 @@ impl EventWriter {
     }
 }
 
-/// Read an event file back.
+/// Read a file back.
 ///
 /// # Errors
-/// When it can't be read, is cut off, or a checksum does not hold.
-pub fn read_events(path: &Path) -> io::Result<Vec<Event>> {
+/// When it cannot be read, is cut off, or a checksum does not match.
+pub fn read_tensorboard(path: &Path) -> io::Result<Vec<TensorboardRecord>> {
     let bytes = std::fs::read(path)?;
     let damaged =
         |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
     let mut rest = &bytes[..];
-    let mut events = Vec::new();
+    let mut records = Vec::new();
     while !rest.is_empty() {
         let length = checked(&mut rest, 8).ok_or_else(|| damaged("a record's length is damaged"))?;
         let length =
             length.try_into().map(u64::from_le_bytes).map_err(|_| damaged("a length is not 8 bytes"))?;
         let message = checked(&mut rest, length as usize).ok_or_else(|| damaged("a record is damaged"))?;
-        events.push(Event::decode(message).map_err(|error| damaged(&error.to_string()))?);
+        records.push(TensorboardRecord::decode(message).map_err(|error| damaged(&error.to_string()))?);
     }
-    Ok(events)
+    Ok(records)
 }
 
-/// Take `n` bytes and the checksum behind them from the front of `rest`; `None` when they are not there or not whole.
+/// Take `n` bytes and the checksum behind them from the front of `rest`; `None` when they are missing or damaged.
 fn checked<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
     let (content, behind) = rest.split_at_checked(n)?;
     let (checksum, behind) = behind.split_first_chunk::<4>()?;
@@ -130,7 +136,7 @@ fn checked<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
     (u32::from_le_bytes(*checksum) == masked_crc(content)).then_some(content)
 }
 
-/// The checksum of the record format: CRC-32C, rotated and shifted so that a checksum of checksums is none.
+/// The checksum of the record format: CRC-32C, rotated and shifted so that a checksum over checksums is not trivial.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -146,13 +152,13 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = EventWriter::create(folder.path(), 7).unwrap();
+        let mut writer = TensorboardWriter::create(folder.path(), 7).unwrap();
         writer.scalars(7, &[("train/loss", 2.5), ("speed/users_per_s", 1e6)]).unwrap();
         writer.scalars(8, &[("train/loss", 2.25)]).unwrap();
-        let events = read_events(writer.path()).unwrap();
-        assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
-        assert_eq!((events[1].step, events[2].step), (7, 8));
-        let scalars = &events[1].summary.as_ref().unwrap().value;
+        let records = read_tensorboard(writer.path()).unwrap();
+        assert_eq!(records[0].file_version.as_deref(), Some("brain.Event:2"));
+        assert_eq!((records[1].step, records[2].step), (7, 8));
+        let scalars = &records[1].summary.as_ref().unwrap().value;
         assert_eq!((scalars[0].tag.as_str(), scalars[0].simple_value), ("train/loss", 2.5));
         assert_eq!(scalars[1].simple_value, 1e6);
     }
@@ -161,19 +167,20 @@ mod tests {
     fn bytes_are_those_of_the_format() {
         // The header that TensorFlow itself writes for the 24 bytes of a version record.
         assert_eq!(masked_crc(&24_u64.to_le_bytes()).to_le_bytes(), [0xa3, 0x7f, 0x4b, 0x22]);
-        let message = Event { wall_time: 0.5, step: 3, file_version: None, summary: None }.encode_to_vec();
+        let message =
+            TensorboardRecord { wall_time: 0.5, step: 3, file_version: None, summary: None }.encode_to_vec();
         assert_eq!(message, [9, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f, 16, 3]);
     }
 
     #[test]
     fn damage_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = EventWriter::create(folder.path(), 0).unwrap();
+        let mut writer = TensorboardWriter::create(folder.path(), 0).unwrap();
         writer.scalars(1, &[("a", 1.0)]).unwrap();
         let mut bytes = std::fs::read(writer.path()).unwrap();
         let last = bytes.len() - 6;
         bytes[last] ^= 1;
         std::fs::write(writer.path(), bytes).unwrap();
-        assert!(read_events(writer.path()).unwrap_err().to_string().contains("damaged"));
+        assert!(read_tensorboard(writer.path()).unwrap_err().to_string().contains("damaged"));
     }
 }

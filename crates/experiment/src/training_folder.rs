@@ -1,14 +1,14 @@
-//! Resumable checkpoints of one training run, in the work folder.
+//! The folder of one training in the work folder: its resumable checkpoints.
 //!
 //! ```text
 //! <work_dir>/runs/<model_id>/
-//!   lock                     held while a trainer is at it
+//!   lock                     held by the trainer that uses the folder
 //!   step-0000001000/         model.safetensors, optimizer.safetensors, spec.yaml, config.yaml, state.json
 //!   tensorboard/             event files
 //! ```
 //!
-//! A step's folder is written under a name that begins with a dot, brought to the disk, and renamed: a folder named
-//! `step-…` is whole whatever killed the process. The newest two are kept, for the case that one is damaged.
+//! A step's folder is written under a name that begins with a dot, synced to disk, and renamed: a folder named
+//! `step-…` is whole whatever killed the process. The newest two are kept, in case one is damaged.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -23,10 +23,11 @@ const KEPT: usize = 2;
 const STATE: &str = "state.json";
 const PREFIX: &str = "step-";
 
-/// Where a run stands; `state.json`. The data order, the schedule and every draw follow from the step alone.
+/// What a resumed training needs beside weights and optimizer; `state.json`. The data order, the schedule and every
+/// random draw follow from the step alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// The run.
+pub struct ResumeState {
+    /// Name of the model that is trained.
     pub model_id: String,
     /// Steps done.
     pub step: u64,
@@ -35,20 +36,26 @@ pub struct State {
     /// Seconds of training so far, pauses left out.
     pub elapsed_s: f64,
     /// Running mean of the loss after some of the steps so far: (step, loss).
-    #[serde(default)]
     pub curve: Vec<(u64, f64)>,
 }
 
-/// A whole checkpoint.
+impl ResumeState {
+    /// The state before the first step.
+    pub(crate) fn first(model_id: &str, cut_off: Day) -> Self {
+        Self { model_id: model_id.to_owned(), step: 0, cut_off, elapsed_s: 0.0, curve: Vec::new() }
+    }
+}
+
+/// A whole checkpoint at some step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Saved {
+pub struct StepCheckpoint {
     /// Its folder.
     pub path: PathBuf,
     /// Steps done.
     pub step: u64,
 }
 
-impl Saved {
+impl StepCheckpoint {
     /// Its weights.
     #[must_use]
     pub fn model(&self) -> PathBuf {
@@ -61,29 +68,29 @@ impl Saved {
         self.path.join("optimizer.safetensors")
     }
 
-    /// Where it stood.
+    /// Its `state.json`.
     ///
     /// # Errors
     /// When `state.json` is missing or damaged.
-    pub fn state(&self) -> anyhow::Result<State> {
+    pub fn state(&self) -> anyhow::Result<ResumeState> {
         let path = self.path.join(STATE);
-        let read = || -> anyhow::Result<State> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
+        let read = || -> anyhow::Result<ResumeState> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
         read().with_context(|| format!("read {}", path.display())).or_exit(Exit::BadData)
     }
 }
 
-/// The folder of a run, locked.
+/// The folder of a training, locked.
 #[derive(Debug)]
-pub struct RunFolder {
+pub struct TrainingFolder {
     root: PathBuf,
     _lock: File,
 }
 
-impl RunFolder {
-    /// Open the folder of a model's training, and clear away what a kill left half written.
+impl TrainingFolder {
+    /// Open the folder of a model's training, and remove what a kill left half written.
     ///
     /// # Errors
-    /// When it can't be made, or another trainer holds it.
+    /// When it cannot be made, or another trainer holds it.
     pub fn open(work_dir: &Path, model_id: &str) -> anyhow::Result<Self> {
         let root = work_dir.join("runs").join(model_id);
         fs::create_dir_all(&root).with_context(|| format!("make {}", root.display()))?;
@@ -92,7 +99,8 @@ impl RunFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let held = anyhow!("another trainer is training {model_id}: it holds {}", path.display());
+                let held =
+                    anyhow!("another trainer is training {model_id}: it holds the lock {}", path.display());
                 return Err(held).or_exit(Exit::LostRace);
             }
             Err(TryLockError::Error(error)) => {
@@ -117,13 +125,13 @@ impl RunFolder {
     /// The whole checkpoints, oldest first.
     ///
     /// # Errors
-    /// When the folder can't be listed.
-    pub fn saved(&self) -> anyhow::Result<Vec<Saved>> {
+    /// When the folder cannot be listed.
+    pub fn saved(&self) -> anyhow::Result<Vec<StepCheckpoint>> {
         let mut saved = Vec::new();
         for entry in fs::read_dir(&self.root).with_context(|| format!("list {}", self.root.display()))? {
             let entry = entry?;
             let step = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
-            saved.extend(step.map(|step| Saved { path: entry.path(), step }));
+            saved.extend(step.map(|step| StepCheckpoint { path: entry.path(), step }));
         }
         saved.sort_by_key(|saved| saved.step);
         Ok(saved)
@@ -132,15 +140,15 @@ impl RunFolder {
     /// Write a checkpoint: `write` puts its files into the folder that it is given.
     ///
     /// # Errors
-    /// When that fails; older checkpoints are untouched then. A full disk is told with the size needed.
+    /// When that fails; older checkpoints are untouched. The error for a full disk names the size needed.
     pub fn save(
         &self,
-        state: &State,
+        state: &ResumeState,
         write: impl FnOnce(&Path) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Saved> {
+    ) -> anyhow::Result<StepCheckpoint> {
         let name = format!("{PREFIX}{:010}", state.step);
         let path = self.root.join(&name);
-        let saved = Saved { path: path.clone(), step: state.step };
+        let saved = StepCheckpoint { path: path.clone(), step: state.step };
         if path.exists() {
             return Ok(saved);
         }
@@ -159,7 +167,7 @@ impl RunFolder {
         &self,
         half: &Path,
         whole: &Path,
-        state: &State,
+        state: &ResumeState,
         write: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         fs::create_dir_all(half)?;
@@ -174,7 +182,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// What went wrong and what to do.
+    /// The context of a failed write: what went wrong and what to do.
     fn advice(&self, error: &anyhow::Error, half: &Path) -> String {
         let newest = self.saved().ok().and_then(|saved| saved.last().cloned());
         let kept = newest.as_ref().map_or_else(
@@ -188,7 +196,7 @@ impl RunFolder {
         let needed = newest.map_or(written, |saved| size_bytes(&saved.path)).max(written);
         format!(
             "no space left on the disk of {} after {written} bytes of a checkpoint of at least {needed} bytes; {kept}: \
-             free that much, or point work_dir to a larger disk, and start again with --resume",
+             free that much, or move work_dir to a larger disk, and start again with --resume",
             self.root.display()
         )
     }
@@ -214,7 +222,7 @@ fn is_disk_full(error: &anyhow::Error) -> bool {
         .any(|cause| full.contains(&cause.kind()))
 }
 
-/// Bytes of the files of a folder, as far as they can be read.
+/// Total size of the files of a folder, as far as they can be read.
 fn size_bytes(folder: &Path) -> u64 {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
@@ -226,8 +234,8 @@ mod tests {
 
     use super::*;
 
-    fn state(step: u64) -> State {
-        State {
+    fn state(step: u64) -> ResumeState {
+        ResumeState {
             model_id: "tiny-0".into(),
             step,
             cut_off: Day::of_timestamp(0),
@@ -243,7 +251,7 @@ mod tests {
     #[test]
     fn the_newest_two_stay() {
         let work = tempfile::tempdir().unwrap();
-        let run = RunFolder::open(work.path(), "tiny-0").unwrap();
+        let run = TrainingFolder::open(work.path(), "tiny-0").unwrap();
         for step in [10, 20, 30] {
             run.save(&state(step), write_one).unwrap();
         }
@@ -256,7 +264,7 @@ mod tests {
     #[test]
     fn a_full_disk_leaves_the_last_whole_checkpoint_and_says_what_to_do() {
         let work = tempfile::tempdir().unwrap();
-        let run = RunFolder::open(work.path(), "tiny-0").unwrap();
+        let run = TrainingFolder::open(work.path(), "tiny-0").unwrap();
         let whole = run.save(&state(10), write_one).unwrap();
         let error = run.save(&state(20), |folder| {
             fs::write(folder.join("model.safetensors"), [7; 600])?;
@@ -264,7 +272,7 @@ mod tests {
             Ok(File::options().write(true).open("/dev/full")?.write_all(&[0; 10])?)
         });
         let message = format!("{:#}", error.unwrap_err());
-        let told = [
+        let parts = [
             "no space left",
             "600 bytes",
             "step-0000000010",
@@ -272,7 +280,7 @@ mod tests {
             "work_dir",
             &work.path().display().to_string(),
         ];
-        for part in told {
+        for part in parts {
             assert!(message.contains(part), "{part} is missing from {message}");
         }
         assert_eq!(run.saved().unwrap(), [whole]);
@@ -290,10 +298,10 @@ mod tests {
         let work = tempfile::tempdir().unwrap();
         let half = work.path().join("runs/tiny-0/.step-0000000010");
         fs::create_dir_all(&half).unwrap();
-        let run = RunFolder::open(work.path(), "tiny-0").unwrap();
+        let run = TrainingFolder::open(work.path(), "tiny-0").unwrap();
         assert!(!half.exists());
         assert!(run.saved().unwrap().is_empty());
-        let refused = RunFolder::open(work.path(), "tiny-0").unwrap_err();
+        let refused = TrainingFolder::open(work.path(), "tiny-0").unwrap_err();
         assert_eq!(dayvec_runtime::exit::code(&refused), Exit::LostRace as u8);
     }
 }

@@ -1,9 +1,9 @@
-//! The configuration as the trainer uses it: every fault found before anything starts.
+//! The configuration of a training: `config/trainer.yaml` but for the section `service`, checked before anything starts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dayvec_core::{EventSchema, ModelSpec, Objective};
+use dayvec_core::{Day, EventSchema, ModelSpec, Objective};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::Sizes;
 use dayvec_runtime::config::{self, ConfigError, parse_url};
@@ -13,19 +13,20 @@ use url::Url;
 mod raw;
 
 pub use raw::{
-    Batch, BuildItems, Correction, Evaluation, Events, ItemText, Items, ModelSizes, Negatives, Optimizer,
-    Promotion, RawConfig, Run, Service, Split,
+    BatchSettings, BuildItemsSettings, Correction, EvaluationSettings, EventsSettings, ItemTextSettings,
+    ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings, RawConfig,
+    RunSettings, SplitSettings,
 };
 
 /// The shipped configuration, which is also the default.
 pub const SHIPPED: &str = include_str!("../../../../config/trainer.yaml");
 
-/// A configuration without faults.
+/// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The values as written, for those that need no other form.
     pub raw: RawConfig,
-    /// Where the checkpoint and the item features go.
+    /// The bucket that receives the checkpoint and the item features.
     pub bucket: Url,
     /// Scratch space.
     pub work_dir: PathBuf,
@@ -47,9 +48,9 @@ impl Serialize for Config {
 /// Where item features come from.
 #[derive(Debug, Clone)]
 pub enum ItemSource {
-    /// A table that the user has.
+    /// The user's own table.
     Read(Url),
-    /// Made from the training window.
+    /// Built from the events before the cut-off.
     Build {
         /// How.
         options: BuildOptions,
@@ -75,10 +76,12 @@ impl Config {
         config::replace::<RawConfig, Self>(&self.raw, settings)
     }
 
-    /// The configuration as YAML, as saved beside the checkpoint.
+    /// The configuration as YAML with the cut-off that was chosen, as it is saved beside the weights.
     #[must_use]
-    pub fn to_yaml(&self) -> String {
-        config::to_yaml(&self.raw)
+    pub fn resolved_yaml(&self, cut_off: Day) -> String {
+        let mut raw = self.raw.clone();
+        raw.split.cut_off = Some(cut_off);
+        config::to_yaml(&raw)
     }
 
     /// Where samples of bad rows go.
@@ -104,7 +107,7 @@ impl TryFrom<RawConfig> for Config {
         faults.events(&raw.events);
         faults.training(&raw);
         if raw.work_dir.trim().is_empty() {
-            faults.add("work_dir", "is empty; name a folder that survives a restart");
+            faults.add("work_dir", "must not be empty; name a folder that survives a restart");
         }
         if raw.split.test_days == 0 {
             faults.add("split.test_days", "must be at least 1");
@@ -114,11 +117,8 @@ impl TryFrom<RawConfig> for Config {
             ("promotion.min_popularity_ratio", raw.promotion.min_popularity_ratio),
         ] {
             if !(0.0..=10.0).contains(&ratio) {
-                faults.add(key, format!("{ratio} is not between 0 and 10"));
+                faults.add(key, format!("{ratio} must be between 0 and 10"));
             }
-        }
-        if raw.service.poll.is_zero() {
-            faults.add("service.poll", "must be longer than nothing");
         }
         if raw.evaluation.ease_items == 0 {
             faults.add("evaluation.ease_items", "must be at least 1");
@@ -143,7 +143,7 @@ impl Faults {
 
     fn positive(&mut self, key: &str, value: f64) {
         if !(value.is_finite() && value > 0.0) {
-            self.add(key, format!("{value} must be above 0"));
+            self.add(key, format!("{value} must be positive"));
         }
     }
 
@@ -155,7 +155,7 @@ impl Faults {
 
     fn share(&mut self, key: &str, value: f64) {
         if !(0.0..=1.0).contains(&value) {
-            self.add(key, format!("{value} is a share; write a number from 0 to 1"));
+            self.add(key, format!("{value} must be between 0 and 1"));
         }
     }
 
@@ -163,7 +163,7 @@ impl Faults {
         parse_url(text).map_err(|fault| self.add(key, fault)).ok()
     }
 
-    fn items(&mut self, items: &Items) -> Option<ItemSource> {
+    fn items(&mut self, items: &ItemsSettings) -> Option<ItemSource> {
         match (&items.read, &items.build) {
             (Some(table), None) => Some(ItemSource::Read(self.place("items.read", table)?)),
             (None, Some(build)) => {
@@ -181,20 +181,20 @@ impl Faults {
             _ => {
                 self.add(
                     "items",
-                    "say either `read` (a table of features) or `build`, and set the other to null",
+                    "set either `read` (a table of features) or `build`, and the other to null",
                 );
                 None
             }
         }
     }
 
-    fn sizes(&mut self, model: &ModelSizes) -> Option<Sizes> {
+    fn sizes(&mut self, model: &ModelSettings) -> Option<Sizes> {
         self.at_least_one("model.look_back_days", model.look_back_days.into());
         if let Some(bag) = model.history_bag {
             self.positive("model.history_bag.half_life_days", bag.half_life_days);
         }
         let Some(mut sizes) = dayvec_model::preset(&model.preset) else {
-            self.add("model.preset", format!("`{}` is none of tiny, small, paper", model.preset));
+            self.add("model.preset", format!("`{}` must be tiny, small or paper", model.preset));
             return None;
         };
         let replacements = [
@@ -213,17 +213,23 @@ impl Faults {
         }
         if sizes.n_heads > 0 && sizes.hidden_dim % sizes.n_heads != 0 {
             let (heads, hidden) = (sizes.n_heads, sizes.hidden_dim);
-            self.add("model.n_heads", format!("{heads} heads do not divide hidden_dim {hidden} evenly"));
+            self.add(
+                "model.n_heads",
+                format!("hidden_dim {hidden} must be a multiple of the number of heads, {heads}"),
+            );
         }
         Some(sizes)
     }
 
-    fn events(&mut self, events: &Events) {
+    fn events(&mut self, events: &EventsSettings) {
         for fault in events.schema.faults() {
             self.0.push(format!("events.schema.{fault}"));
         }
         if events.earliest > events.latest {
-            self.add("events.earliest", format!("{} is after `latest`, {}", events.earliest, events.latest));
+            self.add(
+                "events.earliest",
+                format!("{} must not be after `latest`, {}", events.earliest, events.latest),
+            );
         }
         self.share("events.max_bad_share", events.max_bad_share);
     }
@@ -234,7 +240,7 @@ impl Faults {
         if raw.negatives.random + raw.negatives.in_batch == 0 {
             self.add(
                 "negatives",
-                "random and in_batch are both 0; without negatives there is nothing to learn",
+                "random and in_batch must not both be 0; without negatives there is nothing to learn",
             );
         }
         self.positive("optimizer.learning_rate", raw.optimizer.learning_rate);
@@ -256,7 +262,7 @@ impl Faults {
         self.at_least_one("run.steps", raw.run.steps);
         self.at_least_one("run.checkpoint_steps", raw.run.checkpoint_steps);
         if raw.run.checkpoint_every.is_zero() {
-            self.add("run.checkpoint_every", "must be longer than nothing; write it like 5m");
+            self.add("run.checkpoint_every", "must be positive; write it like 5m");
         }
         match raw.objective {
             Objective::DenseAllAction { window_days } => {
@@ -267,7 +273,7 @@ impl Faults {
     }
 }
 
-/// What only the data knows about a model.
+/// The part of a model spec that only the data knows.
 #[derive(Debug, Clone)]
 pub struct DataFacts {
     /// Surfaces of the training window.
@@ -283,7 +289,7 @@ pub struct DataFacts {
 }
 
 impl Config {
-    /// The spec of the model that this configuration trains; it is not named yet.
+    /// The spec of the model that this configuration trains, without names.
     #[must_use]
     pub fn spec(&self, facts: DataFacts) -> ModelSpec {
         let model = &self.raw.model;
@@ -346,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn every_fault_is_reported_at_once() {
         let mut raw = RawConfig { bucket: String::new(), ..RawConfig::default() };
         raw.model.preset = "huge".into();
         raw.run.steps = 0;
@@ -375,6 +381,6 @@ mod tests {
         assert_eq!((config.sizes.max_len, config.sizes.n_layers), (32, 2));
         raw.model.n_heads = Some(5);
         let faults = Config::try_from(raw).unwrap_err();
-        assert!(faults[0].contains("do not divide"), "{faults:?}");
+        assert!(faults[0].contains("a multiple of"), "{faults:?}");
     }
 }

@@ -1,0 +1,34 @@
+//! What a scorer retrieved for each user: hits and lists, enough for the metrics of any subset of the users.
+
+/// Length of the lists of Interest Entropy@50.
+pub(crate) const ENTROPY_K: usize = 50;
+/// Length of the lists of Recall@10 and P90 Coverage@10.
+pub(crate) const RECALL_K: usize = 10;
+
+/// What a scorer retrieved for each user of a truth: enough for the metrics of any subset of them.
+#[derive(Debug, Clone)]
+pub struct Outcomes {
+    pub(crate) scorer: String,
+    pub(crate) users: Vec<usize>,
+    pub(crate) n_outside: Vec<u32>,
+    pub(crate) n_eligible: usize,
+    pub(crate) allowed: Vec<UserOutcome>,
+    pub(crate) filtered: Vec<UserOutcome>,
+    pub(crate) n_resamples: usize,
+    pub(crate) seed: u64,
+}
+
+/// One user's lists under one setting.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct UserOutcome {
+    /// Relevant items.
+    pub(crate) n_pairs: u32,
+    /// Those that fewer than 10 items outscore.
+    pub(crate) hits: u32,
+    /// Those in the list of 10.
+    pub(crate) listed: u32,
+    /// The list of 10.
+    pub(crate) first: Vec<u32>,
+    /// Entropy of the interests of the top 50, in nats.
+    pub(crate) entropy: Option<f64>,
+}

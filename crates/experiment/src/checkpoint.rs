@@ -1,0 +1,87 @@
+//! A finished checkpoint, loaded again: its model, its item features, and the log split where its training ended.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use dayvec_core::{Day, ItemTable};
+use dayvec_model::{Model, load_spec};
+use dayvec_registry::{CHECKPOINTS, SPEC, key};
+use dayvec_runtime::{Exit, OrExit};
+use dayvec_sequences::ReadReport;
+use serde::Deserialize;
+use tch::Device;
+
+use crate::config::Config;
+use crate::data::{ModelData, SplitLog};
+use crate::fault::OrFault as _;
+use crate::items::ItemFeatures;
+use crate::store::Store;
+
+/// A model that can be measured.
+pub(crate) struct Checkpoint {
+    pub(crate) model: Model,
+    pub(crate) items: ItemTable,
+    pub(crate) data: ModelData,
+    pub(crate) read_report: ReadReport,
+    /// Where the files lie on this machine.
+    pub(crate) folder: PathBuf,
+}
+
+impl Checkpoint {
+    /// Load a folder, or a model of the bucket by its id; the log is split at `split.cut_off`, by default where the
+    /// training ended.
+    pub(crate) fn load(config: &Config, store: &Store, name: &str) -> anyhow::Result<Self> {
+        let folder = fetch(store, name, &config.work_dir)?;
+        let spec = load_spec(&folder.join("spec.yaml")).or_fault().context("read the checkpoint")?;
+        let items = ItemFeatures::fetch(config, store, &spec.items_version)?.table;
+        let model =
+            Model::load(&spec, &items, &folder.join("model.safetensors"), Device::cuda_if_available());
+        let model = model.or_fault().context("load the checkpoint")?;
+        let mut config = config.clone();
+        let trained_until = trained_until(&folder)?;
+        let cut_off = *config.raw.split.cut_off.get_or_insert(trained_until);
+        if cut_off < trained_until {
+            return Err(anyhow!(
+                "split.cut_off {cut_off} is before {trained_until}, where the training of {} ended: it would be tested \
+                 on what it was trained on; choose a later day, or null",
+                spec.model_id
+            ))
+            .or_exit(Exit::BadConfig);
+        }
+        let log = SplitLog::read(&config, store, &spec.events)?;
+        let read_report = log.report.clone();
+        let data = log.resolve(&items, &spec);
+        Ok(Self { model, items, data, read_report, folder })
+    }
+}
+
+/// A local folder with a checkpoint: `name` itself where it is one, else a copy of the model of that id.
+pub(crate) fn fetch(store: &Store, name: &str, work_dir: &Path) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(name);
+    if folder.join(SPEC).is_file() {
+        return Ok(folder.to_owned());
+    }
+    if folder.is_dir() || name.contains(['/', '\\']) || store.read(&key(name, SPEC))?.is_none() {
+        return Err(anyhow!(
+            "`{name}` is neither a folder with a {SPEC} nor a whole checkpoint in the bucket ({} is missing)",
+            store.url(&key(name, SPEC))
+        ))
+        .or_exit(Exit::BadConfig);
+    }
+    let into = work_dir.join(CHECKPOINTS).join(name);
+    store.fetch_dir(&format!("{CHECKPOINTS}/{name}"), &into)?;
+    Ok(into)
+}
+
+/// First day that the training did not see, from the files beside the weights.
+pub(crate) fn trained_until(folder: &Path) -> anyhow::Result<Day> {
+    #[derive(Deserialize)]
+    struct CutOff {
+        cut_off: Day,
+    }
+    let path = ["metrics.json", "state.json"].map(|name| folder.join(name));
+    let path = path.iter().find(|path| path.is_file()).unwrap_or(&path[0]);
+    let read = || -> anyhow::Result<CutOff> { Ok(serde_json::from_slice(&fs::read(path)?)?) };
+    Ok(read().with_context(|| format!("read {}", path.display())).or_exit(Exit::BadData)?.cut_off)
+}

@@ -1,0 +1,54 @@
+//! The training library: from a log of events to a measured checkpoint in the bucket, hand-off 1 of dayvec.
+//!
+//! [`train()`] reads top to bottom like a script: [`Config`] → the log, split at the cut-off → item features, read or built
+//! from the events before it → the model → the training loop over the users that are not held out → its evaluation beside
+//! the baselines on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
+//! [`evaluate()`] measures a checkpoint again, [`Contest`] measures two on the same users and days.
+//!
+//! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
+//! **Nothing after the cut-off and no held-out user may reach training.**
+
+mod batches;
+mod card;
+mod checkpoint;
+mod clock;
+mod config;
+mod contest;
+mod data;
+mod evaluate;
+mod fault;
+mod items;
+mod progress;
+mod progress_display;
+mod publish;
+mod report;
+mod store;
+mod tensorboard;
+mod top_items;
+mod train;
+mod training_folder;
+
+pub use config::{
+    BatchSettings, BuildItemsSettings, Config, Correction, DataFacts, EvaluationSettings, EventsSettings,
+    ItemSource, ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings,
+    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
+};
+pub use contest::{Contest, ServingModel};
+pub use dayvec_report::Report;
+pub use evaluate::evaluate;
+pub use fault::OrFault;
+pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
+pub use store::Store;
+pub use tensorboard::{
+    TensorboardRecord, TensorboardScalar, TensorboardSummary, TensorboardWriter, read_tensorboard,
+};
+pub use top_items::write_top_items;
+pub use train::{Outcome, train};
+pub use training_folder::{ResumeState, StepCheckpoint, TrainingFolder};
+
+/// Use this many CPU threads for tensors; 0 for all cores.
+pub fn set_threads(threads: usize) {
+    if let Ok(threads @ 1..) = i32::try_from(threads) {
+        tch::set_num_threads(threads);
+    }
+}

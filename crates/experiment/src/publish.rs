@@ -1,0 +1,54 @@
+//! A finished checkpoint goes to `checkpoints/<model_id>/` in the bucket, `spec.yaml` last: who sees that, sees a
+//! whole one. Nothing there is ever overwritten.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use dayvec_bucket::Created;
+use dayvec_registry::{SPEC, key};
+use dayvec_report::Report;
+use dayvec_runtime::{Exit, OrExit};
+
+use crate::store::Store;
+
+/// Written before the marker, in this order.
+const FILES: [&str; 5] =
+    ["model.safetensors", "optimizer.safetensors", "config.yaml", "metrics.json", "card.md"];
+
+/// The report of a whole checkpoint in the bucket; `None` when there is no such checkpoint.
+pub(crate) fn published_report(store: &Store, model_id: &str) -> anyhow::Result<Option<Report>> {
+    if store.read(&key(model_id, SPEC))?.is_none() {
+        return Ok(None);
+    }
+    let key = key(model_id, "metrics.json");
+    let bytes = store.read(&key)?.unwrap_or_default();
+    let report = serde_json::from_slice(&bytes).with_context(|| format!("read {}", store.url(&key)));
+    report.map(Some).or_exit(Exit::BadData)
+}
+
+/// Upload a whole checkpoint from `folder`.
+pub(crate) fn publish(store: &Store, model_id: &str, folder: &Path) -> anyhow::Result<()> {
+    for file in FILES.into_iter().chain([SPEC]) {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let key = key(model_id, file);
+        if store.write_new(&key, bytes.clone())? == Created::AlreadyThere && file == FILES[0] {
+            refuse_other_weights(store, &key, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// An interrupted upload may be completed; another training under the same name must not be mixed into it.
+fn refuse_other_weights(store: &Store, key: &str, ours: &[u8]) -> anyhow::Result<()> {
+    if store.read(key)?.is_some_and(|theirs| theirs[..] == *ours) {
+        return Ok(());
+    }
+    let url = store.url(key);
+    Err(anyhow!(
+        "{url} holds other weights: another training of the same configuration and data was first, or was interrupted \
+         during its upload; use that one, or remove its folder, or change run.seed"
+    ))
+    .or_exit(Exit::LostRace)
+}

@@ -1,0 +1,8 @@
+//! The library from outside: whole trainings on a small made-up shop, stopped, resumed, and given bad input.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bad_input;
+mod checkpoints;
+mod shop;
+mod training;

@@ -1,0 +1,99 @@
+//! The command line as a call: configuration, signals, one of the commands, what is printed.
+
+use anyhow::Context as _;
+use dayvec_experiment::{Outcome, Store, evaluate, no_observer, set_threads, train, write_top_items};
+use dayvec_runtime::program::{ConfigArgs, signals};
+use dayvec_runtime::{Exit, Listeners, OrExit as _, exit};
+use tokio::runtime::Runtime;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+use crate::service::serve;
+
+/// How torchrun, or a cluster's Job that imitates it, says how many processes train together.
+const WORLD_SIZE: &str = "WORLD_SIZE";
+
+/// Run the command of the command line.
+///
+/// # Errors
+/// With the exit code that says what the caller can do.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Train { config, resume } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).or_exit(Exit::BadConfig)?;
+            let (runtime, shutdown) = signals()?;
+            let store = Store::open(&config, runtime.handle())?;
+            match train(&config, &store, resume, &shutdown, &no_observer)? {
+                Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
+                    exit::print(&format!("{}\n{}\n", report.evaluation, report.checkpoint))?;
+                }
+                Outcome::Stopped(saved) => {
+                    exit::print(&format!("stopped at step {}: {}\n", saved.step, saved.path.display()))?;
+                }
+            }
+        }
+        Command::Serve { config } => {
+            let Some(config) = prepare(&config)? else { return Ok(()) };
+            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).or_exit(Exit::BadConfig)?;
+            let (runtime, shutdown) = signals()?;
+            runtime.block_on(async {
+                let listeners = Listeners::bind(config.service.listen, config.service.admin_listen).await?;
+                serve(config, listeners, shutdown).await
+            })?;
+        }
+        Command::Evaluate { config, checkpoint, top, out } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            // No handler of signals: there is nothing to save, so a signal ends it at once.
+            let runtime = Runtime::new().context("start the thread that reads the bucket")?;
+            let store = Store::open(&config, runtime.handle())?;
+            match top.zip(out) {
+                Some((k, out)) => {
+                    let rows = write_top_items(&config, &store, &checkpoint, k as usize, &out)?;
+                    exit::print(&format!("{rows} rows: {}\n", out.display()))?;
+                }
+                None => {
+                    let report = evaluate(&config, &store, &checkpoint)?;
+                    exit::print(&format!("{}\n", report.evaluation))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The configuration; `None` when it was only to be checked.
+fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<Config>> {
+    let config = args.load(Config::load)?;
+    if let Some(config) = &config {
+        set_threads(config.experiment.raw.run.threads);
+    }
+    Ok(config)
+}
+
+/// Refuse to be one of several processes: each would train its own model on all users.
+fn check_world_size(world_size: Option<&str>) -> anyhow::Result<()> {
+    match world_size {
+        None | Some("" | "1") => Ok(()),
+        Some(size) => anyhow::bail!(
+            "{WORLD_SIZE}={size}: the trainer runs as a single process on one GPU; start one, with {WORLD_SIZE}=1 or unset"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_several_processes_is_refused() {
+        for size in [None, Some("1"), Some("")] {
+            check_world_size(size).unwrap();
+        }
+        for size in ["2", "0", "many"] {
+            assert!(
+                check_world_size(Some(size)).unwrap_err().to_string().contains(&format!("WORLD_SIZE={size}"))
+            );
+        }
+    }
+}
