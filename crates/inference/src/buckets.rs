@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Checkpoint;
-use crate::encode::{Today, Yesterday, encode_buckets};
+use crate::encode::{BucketAfter, BucketBefore, encode_buckets};
 use crate::progress::Progress;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
@@ -35,7 +35,7 @@ pub(crate) fn waves(n_buckets: u32, n_users: u64, wave_users: u64) -> Vec<Range<
 
 /// What reading and writing a bucket needs.
 #[derive(Clone)]
-pub(crate) struct Places {
+pub(crate) struct BucketIo {
     pub(crate) bucket: Bucket,
     pub(crate) states: StateStore,
     pub(crate) publisher: Publisher,
@@ -48,8 +48,8 @@ pub(crate) struct Places {
     pub(crate) scratch: Arc<Path>,
 }
 
-impl Places {
-    async fn fetch_wave(self, wave: Range<u32>) -> anyhow::Result<Vec<Yesterday>> {
+impl BucketIo {
+    async fn fetch_wave(self, wave: Range<u32>) -> anyhow::Result<Vec<BucketBefore>> {
         let mut fetched = Vec::with_capacity(wave.len());
         for chunk in wave.collect::<Vec<_>>().chunks(AT_ONCE) {
             let tasks: Vec<_> =
@@ -61,7 +61,7 @@ impl Places {
         Ok(fetched)
     }
 
-    async fn fetch(self, bucket: u32) -> anyhow::Result<Yesterday> {
+    async fn fetch(self, bucket: u32) -> anyhow::Result<BucketBefore> {
         let state = match &self.from {
             Some(from) => Some(self.states.read(from, bucket, &self.scratch).await?),
             None => None,
@@ -70,20 +70,20 @@ impl Places {
             Some(part) => Some(read_users_part(&self.bucket, part).await.or_store_exit()?),
             None => None,
         };
-        Ok(Yesterday { state, rows })
+        Ok(BucketBefore { state, rows })
     }
 
     /// Write some buckets; gives their statistics as they come.
-    async fn write_wave(self, wave: Vec<(u32, Today)>) -> anyhow::Result<Vec<(u32, Statistics)>> {
+    async fn write_wave(self, wave: Vec<(u32, BucketAfter)>) -> anyhow::Result<Vec<(u32, Statistics)>> {
         let mut written = Vec::with_capacity(wave.len());
         let mut waiting = wave.into_iter();
         let mut tasks = JoinSet::new();
         loop {
             for (bucket, today) in waiting.by_ref().take(AT_ONCE - tasks.len()) {
-                let places = self.clone();
+                let io = self.clone();
                 tasks.spawn(async move {
                     let statistics = today.statistics.clone();
-                    places.write(bucket, today).await.with_context(|| format!("write bucket {bucket}"))?;
+                    io.write(bucket, today).await.with_context(|| format!("write bucket {bucket}"))?;
                     anyhow::Ok((bucket, statistics))
                 });
             }
@@ -95,20 +95,20 @@ impl Places {
     }
 
     /// The state first: a done marker says that both are there.
-    async fn write(self, bucket: u32, today: Today) -> anyhow::Result<()> {
-        let Today { state, rows, statistics } = today;
+    async fn write(self, bucket: u32, today: BucketAfter) -> anyhow::Result<()> {
+        let BucketAfter { state, rows, statistics } = today;
         self.states.write(&self.to, bucket, state, &self.scratch).await?;
         self.publisher.write_users_part(bucket, rows, &statistics).await.or_store_exit()?;
         Ok(())
     }
 }
 
-/// One pass over the waves that are not done.
-pub(crate) struct Pass<'a> {
+/// Encodes the waves that are not done, one after another.
+pub(crate) struct WaveEncoder<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) checkpoint: &'a Checkpoint,
     pub(crate) day: Day,
-    pub(crate) places: Places,
+    pub(crate) io: BucketIo,
     pub(crate) events: &'a Sequences,
     /// Rows of `events` by bucket.
     pub(crate) users: &'a [Vec<usize>],
@@ -119,13 +119,12 @@ pub(crate) struct Pass<'a> {
 
 type Writing = JoinHandle<anyhow::Result<Vec<(u32, Statistics)>>>;
 
-impl Pass<'_> {
-    /// Do the waves, in order, telling `progress`.
+impl WaveEncoder<'_> {
+    /// Do the waves, in order, reporting to `progress`.
     pub(crate) fn run(&self, waves: Vec<Range<u32>>, progress: &mut Progress) -> anyhow::Result<()> {
         let is_done = |wave: &Range<u32>| wave.clone().all(|bucket| self.done.contains(&bucket));
         let mut todo = waves.into_iter().filter(|wave| !is_done(wave));
-        let fetch =
-            |wave: Range<u32>| (wave.clone(), self.runtime.spawn(self.places.clone().fetch_wave(wave)));
+        let fetch = |wave: Range<u32>| (wave.clone(), self.runtime.spawn(self.io.clone().fetch_wave(wave)));
         let mut fetching = todo.next().map(fetch);
         let mut writing: Option<Writing> = None;
         while let Some((wave, fetched)) = fetching.take() {
@@ -137,18 +136,18 @@ impl Pass<'_> {
             fetching = todo.next().map(fetch);
             let today = self.encode(&wave, yesterday)?;
             self.finish(writing.take(), progress)?;
-            let undone: Vec<(u32, Today)> =
+            let undone: Vec<(u32, BucketAfter)> =
                 wave.zip(today).filter(|(bucket, _)| !self.done.contains(bucket)).collect();
-            writing = Some(self.runtime.spawn(self.places.clone().write_wave(undone)));
+            writing = Some(self.runtime.spawn(self.io.clone().write_wave(undone)));
         }
         self.finish(writing, progress)?;
         if self.shutdown.is_cancelled() {
-            bail!("stopped by a signal; run again to go on from there");
+            bail!("stopped by a signal; run again to resume");
         }
         Ok(())
     }
 
-    fn encode(&self, wave: &Range<u32>, yesterday: Vec<Yesterday>) -> anyhow::Result<Vec<Today>> {
+    fn encode(&self, wave: &Range<u32>, yesterday: Vec<BucketBefore>) -> anyhow::Result<Vec<BucketAfter>> {
         let events = wave.clone().map(|bucket| self.events.select(&self.users[bucket as usize]));
         encode_buckets(self.checkpoint, self.day, yesterday.into_iter().zip(events).collect())
             .with_context(|| format!("encode buckets {wave:?}"))

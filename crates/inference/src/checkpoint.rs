@@ -30,7 +30,7 @@ impl Checkpoint {
         if spec.model_id != model_id {
             let named = &spec.model_id;
             let key = key(&model_id, SPEC);
-            let error = anyhow!("{key} says it is model `{named}`; checkpoints must not be renamed");
+            let error = anyhow!("{key} is the spec of model `{named}`; checkpoints must not be renamed");
             return Err(error).or_exit(Exit::BadData);
         }
         let items = local(bucket, &format!("items/{}/items.parquet", spec.items_version), scratch).await?;
@@ -49,13 +49,16 @@ async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String>
         ModelChoice::Serving => {
             let serving = serving_model(bucket).await.or_store_exit().context("find the model to serve")?;
             if let Some(Serving { model_id, is_promoted: false }) = &serving {
-                tracing::warn!(model_id, "no model was ever promoted; the newest one is taken, ungated");
+                tracing::warn!(
+                    model_id,
+                    "no model has been promoted; using the newest one, which no gate has judged"
+                );
             }
             serving.map(|serving| serving.model_id)
         }
         ModelChoice::Promoted => {
             let newest = newest_promotion(bucket).await.or_store_exit().context("find the promoted model")?;
-            let none = || anyhow!("no model was ever promoted in {}; promote one first", bucket.url());
+            let none = || anyhow!("no model has been promoted in {}; promote one first", bucket.url());
             Some(newest.ok_or_else(none).or_exit(Exit::Unavailable)?.model_id)
         }
         ModelChoice::Newest => whole(bucket).await?.pop(),
@@ -64,7 +67,7 @@ async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String>
             if !known.contains(id) {
                 let known = known.join(", ");
                 let error =
-                    anyhow!("no checkpoint {CHECKPOINTS}/{id}/ in {}; there are: [{known}]", bucket.url());
+                    anyhow!("no checkpoint {CHECKPOINTS}/{id}/ in {}; available: [{known}]", bucket.url());
                 return Err(error).or_exit(Exit::BadConfig);
             }
             Some(id.clone())

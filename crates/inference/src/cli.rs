@@ -13,10 +13,11 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::daily::{Request, run};
-use crate::report::{Outcome, Report};
+use crate::daily::run;
+use crate::request::DailyRequest;
 use crate::schedule::schedule;
 use crate::share;
+use crate::summary::{DailySummary, Outcome};
 
 /// Encode users day by day and publish the snapshots that the lookup serves.
 #[derive(Debug, Parser)]
@@ -30,11 +31,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// One day's run: read its events, encode the users that acted, carry the others, publish, announce.
+    /// Run one day: read its events, encode the users who acted, carry the others over, publish, announce.
     ///
-    /// A finished run does nothing when it is run again; an interrupted one goes on where it was.
+    /// Running a finished day again does nothing; an interrupted run is resumed.
     Run(RunArgs),
-    /// Run each day when it is due, by cron or by following the log, until told to stop.
+    /// Run each day when it is due, by cron or by following the log, until stopped.
     Schedule(ConfigArgs),
 }
 
@@ -44,24 +45,24 @@ pub struct RunArgs {
     /// Which settings.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The UTC day to run for: events until its end count. `yesterday` is the last one that is over.
+    /// The UTC day to run for: events up to its end are used. `yesterday` is the last complete day.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, required_unless_present = "check_config")]
     pub day: Option<Day>,
-    /// Do only the I-th of N shares, counted from 0; whoever finishes last commits. In a Kubernetes Indexed Job,
-    /// JOB_COMPLETION_INDEX and DAYVEC_SHARDS say the same.
+    /// Do only share I of N, counted from 0; the worker that finishes last publishes. In a Kubernetes Indexed Job,
+    /// JOB_COMPLETION_INDEX and DAYVEC_SHARDS set it.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Run this model instead of the one in the settings: an id, `serving`, `promoted` or `newest`.
+    /// Use this model instead of the configured one: an id, `serving`, `promoted` or `newest`.
     #[arg(long, value_name = "ID")]
     pub model: Option<String>,
-    /// Announce although a gate failed, a later day is announced already, or the log does not reach the day. The
+    /// Announce even if a gate failed, a later day is already announced, or the log does not reach the day. The
     /// announcement records it.
     #[arg(long)]
     pub force: bool,
-    /// Rebuild every sequence from the whole log and encode everybody.
+    /// Rebuild all sequences from the whole log and encode every user.
     #[arg(long)]
     pub full: bool,
-    /// Write what the run did to this file, as JSON.
+    /// Write a summary of the run to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }
@@ -104,13 +105,13 @@ fn run_once(args: &RunArgs) -> anyhow::Result<()> {
             .or_exit(Exit::BadConfig)?,
     };
     let model = args.model.clone().map(Into::into);
-    let request = Request { day, model, force: args.force, full: args.full, share };
-    let report = run(&config, &request, &shutdown)?;
+    let request = DailyRequest { day, model, force: args.force, full: args.full, share };
+    let summary = run(&config, &request, &shutdown)?;
     if let Some(path) = &args.report {
-        report.write(path)?;
+        summary.write(path)?;
     }
-    report.verdict()?;
-    Ok(exit::print(&format!("{}\n", summary(&report, share)))?)
+    summary.check_gates()?;
+    Ok(exit::print(&format!("{}\n", in_a_line(&summary, share)))?)
 }
 
 /// The settings, logged, and a token that signals cancel, with the runtime that listens; `None` when the settings were
@@ -125,15 +126,17 @@ fn prepare(args: &ConfigArgs) -> anyhow::Result<Option<(Config, Runtime, Cancell
 }
 
 /// The run in a line.
-fn summary(report: &Report, share: Shard) -> String {
-    let Report { day, snapshot_id, users, encoded, carried, items, seconds, .. } = report;
-    let outcome = match report.outcome {
-        Outcome::Announced if report.forced => "announced by force",
+fn in_a_line(summary: &DailySummary, share: Shard) -> String {
+    let DailySummary { day, snapshot_id, users, encoded, carried, items, seconds, .. } = summary;
+    let outcome = match summary.outcome {
+        Outcome::Announced if summary.forced => "announced by force",
         Outcome::Announced => "announced",
-        Outcome::AlreadyAnnounced => "finished and announced before, nothing to do",
+        Outcome::AlreadyAnnounced => "was announced before, nothing to do",
         Outcome::GatesFailed => "not announced",
         Outcome::ShareDone => {
-            return format!("{day}: share {share} is done in {seconds:.1} s; the last of the others commits");
+            return format!(
+                "{day}: share {share} done in {seconds:.1} s; the worker that finishes last publishes"
+            );
         }
     };
     format!(

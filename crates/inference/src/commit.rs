@@ -9,11 +9,11 @@ use dayvec_snapshot::{
     Manifest, Part, Publisher, Reason, SnapshotError, announcements, read_manifest, read_users_part,
 };
 
-use crate::gates::{Limits, judge};
+use crate::gates::{GateLimits, judge};
 use crate::rank::effective_rank;
-use crate::report::Outcome;
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
+use crate::summary::Outcome;
 
 /// Rows whose effective rank is judged: a bucket is a random sample of users, so the first ones will do.
 const SAMPLED_ROWS: u64 = 8_192;
@@ -22,7 +22,7 @@ const SAMPLED_ROWS: u64 = 8_192;
 const ANNOUNCER: &str = concat!("inference ", env!("CARGO_PKG_VERSION"));
 
 /// How far a run got before.
-pub(crate) enum Earlier {
+pub(crate) enum EarlierAttempt {
     /// Not to its manifest.
     Unfinished,
     /// To its manifest, which is not announced.
@@ -32,35 +32,35 @@ pub(crate) enum Earlier {
 }
 
 /// What an earlier attempt at the run whose manifest has this key left.
-pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Result<Earlier> {
+pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Result<EarlierAttempt> {
     if !bucket.exists(manifest_key).await.or_store_exit()? {
-        return Ok(Earlier::Unfinished);
+        return Ok(EarlierAttempt::Unfinished);
     }
     let manifest = read_manifest(bucket, manifest_key).await.or_store_exit()?;
     let announced = announcements(bucket).await.or_store_exit().context("list announcements")?;
     let is_announced = announced.iter().any(|announcement| announcement.manifest == manifest_key);
-    Ok(if is_announced { Earlier::Announced(manifest) } else { Earlier::Written(manifest) })
+    Ok(if is_announced { EarlierAttempt::Announced(manifest) } else { EarlierAttempt::Written(manifest) })
 }
 
-/// What a run has made, before it is judged.
-pub(crate) struct Made {
+/// The buckets of a run that are done, by whichever worker.
+pub(crate) struct DoneBuckets {
     parts: BTreeMap<u32, Part>,
     /// The parts' statistics, added up.
     pub(crate) statistics: Statistics,
 }
 
-impl Made {
-    /// Buckets that are done.
-    pub(crate) fn n_buckets(&self) -> u32 {
+impl DoneBuckets {
+    /// How many.
+    pub(crate) fn len(&self) -> u32 {
         self.parts.len() as u32
     }
 
     /// Read the done markers.
-    pub(crate) async fn of(publisher: &Publisher) -> anyhow::Result<Self> {
+    pub(crate) async fn read(publisher: &Publisher) -> anyhow::Result<Self> {
         let parts = publisher.done_buckets().await.or_store_exit()?;
         let mut statistics = Statistics::default();
         for part in parts.values() {
-            statistics.add(&of_part(part)?);
+            statistics.add(&statistics_of(part)?);
         }
         Ok(Self { parts, statistics })
     }
@@ -71,7 +71,7 @@ impl Made {
         bucket: &Bucket,
         publisher: &Publisher,
         users_before: Option<u64>,
-        limits: &Limits,
+        limits: &GateLimits,
     ) -> anyhow::Result<Manifest> {
         let rank = sampled_rank(bucket, self.parts.values()).await?;
         let gates: Vec<Gate> = judge(&self.statistics, users_before, rank, limits);
@@ -101,7 +101,7 @@ pub(crate) async fn announce(
 }
 
 /// The statistics that a part was written with.
-pub(crate) fn of_part(part: &Part) -> anyhow::Result<Statistics> {
+pub(crate) fn statistics_of(part: &Part) -> anyhow::Result<Statistics> {
     serde_json::from_value(part.statistics.clone())
         .with_context(|| format!("read the statistics of {}", part.part))
 }
@@ -118,5 +118,5 @@ async fn sampled_rank(bucket: &Bucket, parts: impl Iterator<Item = &Part>) -> an
         n_rows += part.rows;
     }
     rows.truncate(SAMPLED_ROWS as usize * dim);
-    effective_rank(&rows, dim).context("work out the effective rank")
+    effective_rank(&rows, dim).context("compute the effective rank")
 }

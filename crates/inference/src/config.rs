@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::cron::Cron;
-use crate::gates::Limits;
+use crate::gates::GateLimits;
 
 /// The shipped file, which is the defaults.
 pub const DEFAULTS: &str = include_str!("../../../config/inference.yaml");
@@ -42,7 +42,7 @@ pub struct Config {
     /// CPU threads of the model, 0 for every core.
     pub threads: u32,
     /// What a snapshot must satisfy.
-    pub gates: Limits,
+    pub gates: GateLimits,
     /// When days are run, by `schedule`.
     pub schedule: Schedule,
 }
@@ -114,7 +114,7 @@ struct Raw {
     max_bad_share: f64,
     single_publisher: bool,
     threads: u32,
-    gates: Limits,
+    gates: GateLimits,
     schedule: RawSchedule,
 }
 
@@ -152,10 +152,10 @@ impl RawSchedule {
             ));
         });
         if self.poll.is_zero() {
-            faults.push("schedule.poll: must be longer than nothing".into());
+            faults.push("schedule.poll: must be positive".into());
         }
         if self.catch_up_days == 0 {
-            faults.push("schedule.catch_up_days: must be at least 1, the day itself".into());
+            faults.push("schedule.catch_up_days: must be at least 1 (the day itself)".into());
         }
         let Self { follow_log, poll, catch_up_days, .. } = self;
         Some(Schedule { cron: cron.ok()?, follow_log, poll, catch_up_days, admin_listen: admin_listen.ok()? })
@@ -176,7 +176,7 @@ impl Default for Raw {
             max_bad_share: 0.01,
             single_publisher: false,
             threads: 0,
-            gates: Limits::default(),
+            gates: GateLimits::default(),
             schedule: RawSchedule::default(),
         }
     }
@@ -220,7 +220,7 @@ impl TryFrom<Raw> for Config {
             faults.push(format!("max_bad_share: {} is not a share between 0 and 1", raw.max_bad_share));
         }
         if raw.late_days > 366 {
-            faults.push(format!("late_days: {} days would be read every day; at most 366", raw.late_days));
+            faults.push(format!("late_days: {} is too many; at most 366 days are read again", raw.late_days));
         }
         if raw.model == ModelChoice::Id(String::new()) {
             faults.push("model: empty; write `serving`, `promoted`, `newest` or a model id".into());
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once() {
+    fn all_faults_are_reported_at_once() {
         let yaml = DEFAULTS
             .replace("n_buckets: 16", "n_buckets: 0")
             .replace("element_type: f32", "element_type: int4")

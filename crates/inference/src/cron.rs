@@ -37,7 +37,7 @@ impl FromStr for Cron {
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = croner::Cron::from_str(text);
         parsed.map(Self).map_err(|error| {
-            format!("`{text}` is no cron pattern ({error}); write minute hour day month weekday, as in `0 3 * * *`")
+            format!("`{text}` is not a cron pattern ({error}); write minute hour day month weekday, for example `0 3 * * *`")
         })
     }
 }

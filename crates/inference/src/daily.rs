@@ -5,47 +5,25 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
-use dayvec_core::{Day, Gate, Shard};
+use dayvec_core::Gate;
 use dayvec_sequences::log::digest;
 use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::buckets::{Pass, Places, waves};
+use crate::buckets::{BucketIo, WaveEncoder, waves};
 use crate::checkpoint::Checkpoint;
-use crate::commit::{self, Earlier, Made};
-use crate::config::{Config, ModelChoice};
-use crate::events::{self, Events, Reading};
+use crate::commit::{self, DoneBuckets, EarlierAttempt};
+use crate::config::Config;
+use crate::events::{self, EventReader, NewEvents};
 use crate::plan::{Plan, state_id};
 use crate::progress::Progress;
-use crate::report::{Outcome, Report, Stages};
+use crate::request::DailyRequest;
 use crate::share;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
 use crate::store_exit::OrStoreExit as _;
-
-/// What a run is asked for, beside the settings.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The day to run for: the only clock.
-    pub day: Day,
-    /// The model, where it is not the one in the settings.
-    pub model: Option<ModelChoice>,
-    /// Announce although a gate failed or a later day is announced.
-    pub force: bool,
-    /// Start from the whole log and encode everybody.
-    pub full: bool,
-    /// This worker's share of the run.
-    pub share: Shard,
-}
-
-impl Request {
-    /// A plain run for `day`.
-    #[must_use]
-    pub const fn new(day: Day) -> Self {
-        Self { day, model: None, force: false, full: false, share: Shard::WHOLE }
-    }
-}
+use crate::summary::{DailySummary, Outcome, StageTimes};
 
 /// Run a day.
 ///
@@ -53,21 +31,24 @@ impl Request {
 ///
 /// # Errors
 /// With the exit code attached; see [`dayvec_runtime::exit`].
-pub fn run(config: &Config, request: &Request, shutdown: &CancellationToken) -> anyhow::Result<Report> {
+pub fn run(
+    config: &Config,
+    request: &DailyRequest,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<DailySummary> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     std::fs::create_dir_all(&config.work_dir)
         .and_then(|()| tempfile::Builder::new().prefix("run-").tempdir_in(&config.work_dir))
         .with_context(|| format!("make a scratch folder in {}", config.work_dir.display()))
         .and_then(|scratch| {
-            let run = Run { config, request, shutdown, runtime: &runtime, scratch: scratch.path() };
-            run.go()
+            DailyRun { config, request, shutdown, runtime: &runtime, scratch: scratch.path() }.run()
         })
 }
 
 /// What every step of a run needs.
-struct Run<'a> {
+struct DailyRun<'a> {
     config: &'a Config,
-    request: &'a Request,
+    request: &'a DailyRequest,
     shutdown: &'a CancellationToken,
     runtime: &'a Runtime,
     scratch: &'a Path,
@@ -79,44 +60,44 @@ struct Prepared {
     checkpoint: Checkpoint,
     states: StateStore,
     plan: Plan,
-    events: Events,
+    events: NewEvents,
     /// The state that the run makes.
     to: StateId,
     run: RunDescription,
 }
 
-impl Run<'_> {
-    fn go(&self) -> anyhow::Result<Report> {
-        let mut stages = Stages::begin();
+impl DailyRun<'_> {
+    fn run(&self) -> anyhow::Result<DailySummary> {
+        let mut stages = StageTimes::begin();
         let prepared = self.prepare(&mut stages)?;
         let key = prepared.run.layout().manifest();
-        let (outcome, made, resumed_buckets) = match self
-            .runtime
-            .block_on(commit::earlier(&prepared.bucket, &key))?
-        {
-            Earlier::Announced(manifest) => {
-                tracing::info!(snapshot = manifest.snapshot_id, "this run is finished and announced already");
-                (Outcome::AlreadyAnnounced, Summary::of(manifest)?, self.config.n_buckets.get())
+        let all_buckets = self.config.n_buckets.get();
+        let ended = match self.runtime.block_on(commit::earlier(&prepared.bucket, &key))? {
+            EarlierAttempt::Announced(manifest) => {
+                tracing::info!(snapshot = manifest.snapshot_id, "this run was finished and announced before");
+                RunEnd::at_manifest(Outcome::AlreadyAnnounced, manifest, all_buckets)?
             }
-            Earlier::Written(manifest) if !manifest.failed_gates().is_empty() && !self.request.force => {
-                (Outcome::GatesFailed, Summary::of(manifest)?, self.config.n_buckets.get())
+            EarlierAttempt::Written(manifest)
+                if !manifest.failed_gates().is_empty() && !self.request.force =>
+            {
+                RunEnd::at_manifest(Outcome::GatesFailed, manifest, all_buckets)?
             }
-            Earlier::Written(manifest) => {
+            EarlierAttempt::Written(manifest) => {
                 let publisher = self.begin(&prepared)?;
                 let announced = commit::announce(&publisher, &manifest, self.request.force);
-                (self.runtime.block_on(announced)?, Summary::of(manifest)?, self.config.n_buckets.get())
+                RunEnd::at_manifest(self.runtime.block_on(announced)?, manifest, all_buckets)?
             }
-            Earlier::Unfinished => {
+            EarlierAttempt::Unfinished => {
                 prepared.plan.check_order(self.request)?;
                 self.make(&prepared, &mut stages)?
             }
         };
         stages.end("commit");
-        Ok(self.report(prepared, (outcome, made, resumed_buckets), &stages))
+        Ok(self.summary(prepared, ended, &stages))
     }
 
     /// Load the model, choose where to start, read the events.
-    fn prepare(&self, stages: &mut Stages) -> anyhow::Result<Prepared> {
+    fn prepare(&self, stages: &mut StageTimes) -> anyhow::Result<Prepared> {
         let Self { config, request, .. } = *self;
         let bucket =
             Bucket::open(&config.bucket).or_store_exit()?.with_single_publisher(config.single_publisher);
@@ -128,7 +109,7 @@ impl Run<'_> {
         let states = StateStore::new(&bucket, &spec.events, n_buckets, spec.max_len);
         let plan = self.runtime.block_on(Plan::make(&bucket, &states, spec, config, request))?;
         let files = self.runtime.block_on(events::files(&config.events, plan.span, self.scratch))?;
-        let reading = Reading {
+        let reading = EventReader {
             schema: &spec.events,
             span: plan.span,
             depth: spec.max_len,
@@ -139,7 +120,7 @@ impl Run<'_> {
         match &events.report {
             Some(report) => tracing::info!(%report, start = ?plan.start(), "read the log"),
             None => {
-                tracing::warn!(day = %request.day, "the log has no event for these days; everybody is carried")
+                tracing::warn!(day = %request.day, "the log has no events for these days; every user is carried")
             }
         }
         if !request.force {
@@ -167,22 +148,42 @@ impl Run<'_> {
     }
 
     /// Make what is missing of the run, then commit.
-    fn make(&self, prepared: &Prepared, stages: &mut Stages) -> anyhow::Result<(Outcome, Summary, u32)> {
-        let Prepared { bucket, checkpoint, states, plan, events, to, .. } = prepared;
+    fn make(&self, prepared: &Prepared, stages: &mut StageTimes) -> anyhow::Result<RunEnd> {
         let publisher = self.begin(prepared)?;
+        let resumed_buckets = self.encode_users(prepared, &publisher)?;
+        stages.end("encode_users");
+        let done = self.runtime.block_on(DoneBuckets::read(&publisher))?;
+        if done.len() < self.config.n_buckets.get() {
+            return Ok(RunEnd::of_share(done.statistics, resumed_buckets));
+        }
+        self.write_items(&prepared.checkpoint, &publisher)?;
+        stages.end("encode_items");
+        let Prepared { bucket, states, plan, to, .. } = prepared;
+        self.runtime.block_on(async {
+            states.mark_whole(to, done.statistics.users + done.statistics.without_embedding).await?;
+            let limits = &self.config.gates;
+            let manifest = done.write_manifest(bucket, &publisher, plan.users_before, limits).await?;
+            let outcome = commit::announce(&publisher, &manifest, self.request.force).await?;
+            RunEnd::at_manifest(outcome, manifest, resumed_buckets)
+        })
+    }
+
+    /// Encode the users of this worker's buckets that are not done; the number of buckets that were done before.
+    fn encode_users(&self, prepared: &Prepared, publisher: &Publisher) -> anyhow::Result<u32> {
+        let Prepared { bucket, checkpoint, states, plan, events, to, .. } = prepared;
         let done = self.runtime.block_on(publisher.done_buckets()).or_store_exit()?;
         let n_buckets = self.config.n_buckets.get();
         let mut progress = Progress::new(n_buckets);
         for (&bucket, part) in &done {
-            progress.done(bucket, &commit::of_part(part)?, true);
+            progress.done(bucket, &commit::statistics_of(part)?, true);
         }
         let users_at_most =
             plan.from.as_ref().map_or(0, |from| from.users) + events.sequences.n_users() as u64;
-        let pass = Pass {
+        let encoder = WaveEncoder {
             runtime: self.runtime,
             checkpoint,
             day: self.request.day,
-            places: Places {
+            io: BucketIo {
                 bucket: bucket.clone(),
                 states: states.clone(),
                 publisher: publisher.clone(),
@@ -199,26 +200,8 @@ impl Run<'_> {
         let waves = waves(n_buckets, users_at_most, self.config.wave_users.into()).into_iter().enumerate();
         let ours =
             waves.filter(|&(wave, _)| share::has_wave(self.request.share, wave)).map(|(_, buckets)| buckets);
-        pass.run(ours.collect(), &mut progress)?;
-        drop(progress);
-        stages.end("encode_users");
-        let made = self.runtime.block_on(Made::of(&publisher))?;
-        if made.n_buckets() < n_buckets {
-            return Ok((
-                Outcome::ShareDone,
-                Summary { statistics: made.statistics, items: 0, gates: Vec::new() },
-                done.len() as u32,
-            ));
-        }
-        self.write_items(checkpoint, &publisher)?;
-        stages.end("encode_items");
-        self.runtime.block_on(async {
-            states.mark_whole(to, made.statistics.users + made.statistics.without_embedding).await?;
-            let limits = &self.config.gates;
-            let manifest = made.write_manifest(bucket, &publisher, plan.users_before, limits).await?;
-            let outcome = commit::announce(&publisher, &manifest, self.request.force).await?;
-            Ok((outcome, Summary::of(manifest)?, done.len() as u32))
-        })
+        encoder.run(ours.collect(), &mut progress)?;
+        Ok(done.len() as u32)
     }
 
     fn write_items(&self, checkpoint: &Checkpoint, publisher: &Publisher) -> anyhow::Result<()> {
@@ -232,15 +215,10 @@ impl Run<'_> {
         written.or_store_exit().context("write the items").map(drop)
     }
 
-    fn report(
-        &self,
-        prepared: Prepared,
-        (outcome, made, resumed_buckets): (Outcome, Summary, u32),
-        stages: &Stages,
-    ) -> Report {
+    fn summary(&self, prepared: Prepared, ended: RunEnd, stages: &StageTimes) -> DailySummary {
         let Prepared { plan, events, run, .. } = prepared;
-        let Summary { statistics, items, gates } = made;
-        Report {
+        let RunEnd { outcome, statistics, items, gates, resumed_buckets } = ended;
+        DailySummary {
             day: self.request.day,
             outcome,
             start: plan.start(),
@@ -262,18 +240,26 @@ impl Run<'_> {
     }
 }
 
-/// What a run has made, for its report.
-struct Summary {
+/// How a run ended, and what is there of its snapshot.
+struct RunEnd {
+    outcome: Outcome,
     statistics: Statistics,
     items: u64,
     gates: Vec<Gate>,
+    /// Buckets that an earlier attempt had done.
+    resumed_buckets: u32,
 }
 
-impl Summary {
-    /// Of a run that got to its manifest.
-    fn of(manifest: Manifest) -> anyhow::Result<Self> {
+impl RunEnd {
+    /// With a whole snapshot.
+    fn at_manifest(outcome: Outcome, manifest: Manifest, resumed_buckets: u32) -> anyhow::Result<Self> {
         let statistics =
             serde_json::from_value(manifest.statistics).context("read the manifest's statistics")?;
-        Ok(Self { statistics, items: manifest.totals.items, gates: manifest.gates })
+        Ok(Self { outcome, statistics, items: manifest.totals.items, gates: manifest.gates, resumed_buckets })
+    }
+
+    /// With this worker's share done, and others' not.
+    const fn of_share(statistics: Statistics, resumed_buckets: u32) -> Self {
+        Self { outcome: Outcome::ShareDone, statistics, items: 0, gates: Vec::new(), resumed_buckets }
     }
 }

@@ -10,7 +10,7 @@ use crate::statistics::Statistics;
 
 /// What is known of a bucket before today.
 #[derive(Default)]
-pub(crate) struct Yesterday {
+pub(crate) struct BucketBefore {
     /// The state that the run starts from; `None` when it starts from the whole log.
     pub(crate) state: Option<Sequences>,
     /// The rows that the same model made of exactly that state; `None` when every user is to be encoded.
@@ -18,7 +18,7 @@ pub(crate) struct Yesterday {
 }
 
 /// What a bucket becomes.
-pub(crate) struct Today {
+pub(crate) struct BucketAfter {
     /// The newest actions of each user, unknown items included.
     pub(crate) state: Sequences,
     /// The users' embeddings, in the order of the state.
@@ -34,11 +34,13 @@ pub(crate) struct Today {
 pub(crate) fn encode_buckets(
     checkpoint: &Checkpoint,
     day: Day,
-    buckets: Vec<(Yesterday, Sequences)>,
-) -> anyhow::Result<Vec<Today>> {
+    buckets: Vec<(BucketBefore, Sequences)>,
+) -> anyhow::Result<Vec<BucketAfter>> {
     let spec = checkpoint.model.spec();
-    let merged: Vec<Merged> =
-        buckets.into_iter().map(|(yesterday, events)| Merged::new(checkpoint, yesterday, events)).collect();
+    let merged: Vec<MergedBucket> = buckets
+        .into_iter()
+        .map(|(yesterday, events)| MergedBucket::new(checkpoint, yesterday, events))
+        .collect();
     let to_encode = join(merged.iter().map(|bucket| bucket.input.select(&bucket.to_encode)));
     let users: Vec<usize> = (0..to_encode.n_users()).collect();
     let encoded = checkpoint.model.encode_users(&to_encode, &users).context("encode users")?;
@@ -53,20 +55,20 @@ pub(crate) fn encode_buckets(
 }
 
 /// A bucket before its users are encoded.
-struct Merged {
+struct MergedBucket {
     state: Sequences,
     /// The state in the model's words.
     input: Sequences,
     unknown_item_actions: usize,
     /// Whether a user has an action that yesterday lacked.
     changed: Vec<bool>,
-    last: Last,
+    last: PreviousRows,
     /// Users to encode, ascending.
     to_encode: Vec<usize>,
 }
 
-impl Merged {
-    fn new(checkpoint: &Checkpoint, yesterday: Yesterday, events: Sequences) -> Self {
+impl MergedBucket {
+    fn new(checkpoint: &Checkpoint, yesterday: BucketBefore, events: Sequences) -> Self {
         let spec = checkpoint.model.spec();
         let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
         let (state, changed) = match &yesterday.state {
@@ -77,7 +79,7 @@ impl Merged {
             }
         };
         let (input, unknown_item_actions) = state.resolve(&checkpoint.items.ids, &spec.surfaces);
-        let last = Last::new(yesterday.rows);
+        let last = PreviousRows::new(yesterday.rows);
         let to_encode = (0..input.n_users())
             .filter(|&user| !input.range(user).is_empty())
             .filter(|&user| changed[user] || last.find(input.users.get(user)).is_none())
@@ -86,7 +88,7 @@ impl Merged {
     }
 
     /// Put the encoded rows, `[to_encode, dim]`, among the carried ones.
-    fn finish(self, encoded: &[f32], dim: usize, day: Day) -> Today {
+    fn finish(self, encoded: &[f32], dim: usize, day: Day) -> BucketAfter {
         let Self { state, input, last, changed, .. } = self;
         let mut statistics = Statistics {
             active: changed.iter().filter(|&&changed| changed).count() as u64,
@@ -116,17 +118,17 @@ impl Merged {
             }
         }
         statistics.look_at(&rows);
-        Today { state, rows, statistics }
+        BucketAfter { state, rows, statistics }
     }
 }
 
 /// The last snapshot's rows of a bucket, found by id.
-struct Last {
+struct PreviousRows {
     rows: EmbeddingBlock,
     by_id: IdInterner,
 }
 
-impl Last {
+impl PreviousRows {
     fn new(rows: Option<EmbeddingBlock>) -> Self {
         let rows = rows.unwrap_or_default();
         Self { by_id: IdInterner::from(rows.ids.clone()), rows }

@@ -14,21 +14,21 @@ use crate::store_exit::OrStoreExit as _;
 
 /// Days of events that a run reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct DaysToRead {
     /// First day, or `None` for the beginning of the log.
     pub(crate) from: Option<Day>,
     /// Last day.
     pub(crate) to: Day,
 }
 
-impl Span {
+impl DaysToRead {
     fn days(self) -> RangeInclusive<Day> {
         self.from.unwrap_or(Day::of_timestamp(0))..=self.to
     }
 }
 
 /// The log's files of `span`, fetched where they are remote; none where a run that starts from a state finds none.
-pub(crate) async fn files(log: &Url, span: Span, scratch: &Path) -> anyhow::Result<LogFiles> {
+pub(crate) async fn files(log: &Url, span: DaysToRead, scratch: &Path) -> anyhow::Result<LogFiles> {
     let fetch = async { EventLog::at(log)?.fetch(Some(span.days()), scratch).await };
     match fetch.await {
         Err(SequencesError::NoFiles { newest_day, .. }) if span.from.is_some() => {
@@ -39,7 +39,7 @@ pub(crate) async fn files(log: &Url, span: Span, scratch: &Path) -> anyhow::Resu
 }
 
 /// What a run reads of the log.
-pub(crate) struct Events {
+pub(crate) struct NewEvents {
     /// Actions of the span, per user.
     pub(crate) sequences: Sequences,
     /// What was read, and what was bad about it; `None` when there was no file.
@@ -48,39 +48,39 @@ pub(crate) struct Events {
     reaches: Option<Day>,
 }
 
-impl Events {
-    /// Refuse a day that has not come yet in the log: its snapshot would carry everybody, and then stand in the way
-    /// of the days before it. A quiet day in the middle of a log is no such day.
+impl NewEvents {
+    /// Refuse a day that the log has not reached: its snapshot would carry every user, and then stand in the way of the
+    /// days before it. A quiet day in the middle of a log is fine.
     pub(crate) fn check_reach(&self, day: Day) -> anyhow::Result<()> {
         if self.reaches.is_some_and(|last| last >= day) {
             return Ok(());
         }
         let found = match self.reaches {
             Some(last) => format!("it ends on {last}"),
-            None => "nothing is there of these days".to_owned(),
+            None => "it has no events for these days".to_owned(),
         };
         let error = anyhow::anyhow!(
-            "the log has no event of {day} or later: {found}. Run again when the day's events are there, or use \
-             --force to publish {day} without any"
+            "the log has no event of {day} or later: {found}. Run again when the day's events have arrived, or use \
+             --force to publish {day} without them"
         );
         Err(error).or_exit(Exit::Unavailable)
     }
 }
 
 /// How to read.
-pub(crate) struct Reading<'a> {
+pub(crate) struct EventReader<'a> {
     pub(crate) schema: &'a EventSchema,
-    pub(crate) span: Span,
+    pub(crate) span: DaysToRead,
     /// Actions to keep of each user.
     pub(crate) depth: usize,
     pub(crate) max_bad_share: f64,
     pub(crate) quarantine: PathBuf,
 }
 
-impl Reading<'_> {
+impl EventReader<'_> {
     /// Read `files`.
-    pub(crate) fn read(self, files: &LogFiles) -> anyhow::Result<Events> {
-        let nothing = || Events {
+    pub(crate) fn read(self, files: &LogFiles) -> anyhow::Result<NewEvents> {
+        let nothing = || NewEvents {
             sequences: Sequences { offsets: vec![0], ..Sequences::default() },
             report: None,
             reaches: files.newest_day,
@@ -103,7 +103,7 @@ impl Reading<'_> {
             finished => {
                 let (sequences, report) = finished.or_exit(Exit::BadData).context("read the log")?;
                 let reaches = files.newest_day.max(report.newest_s.map(Day::of_timestamp));
-                Ok(Events { sequences, report: Some(report), reaches })
+                Ok(NewEvents { sequences, report: Some(report), reaches })
             }
         }
     }

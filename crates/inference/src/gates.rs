@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::statistics::Statistics;
 
-/// Limits of the gates; each is explained in `config/inference.yaml`.
+/// GateLimits of the gates; each is explained in `config/inference.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub struct GateLimits {
     /// Least users, as a multiple of the last snapshot's.
     pub min_rows_ratio: f64,
     /// Most users, as a multiple of the last snapshot's.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub min_effective_rank: f64,
 }
 
-impl Default for Limits {
+impl Default for GateLimits {
     fn default() -> Self {
         Self {
             min_rows_ratio: 0.99,
@@ -39,7 +39,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl GateLimits {
     /// Everything that is wrong with the limits, one sentence a fault.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
@@ -62,7 +62,12 @@ impl Limits {
 /// Judge a run: its statistics, the users of the snapshot before (if there is one by whatever model), and the
 /// effective rank of a sample of its rows. What there is nothing to judge by is left out.
 #[must_use]
-pub fn judge(run: &Statistics, users_before: Option<u64>, effective_rank: f64, limits: &Limits) -> Vec<Gate> {
+pub fn judge(
+    run: &Statistics,
+    users_before: Option<u64>,
+    effective_rank: f64,
+    limits: &GateLimits,
+) -> Vec<Gate> {
     let mut gates = vec![
         Gate::new("users", run.users as f64, Some(1.0), None),
         Gate::new("rows that are not finite", run.not_finite as f64, None, Some(0.0)),
@@ -93,8 +98,8 @@ pub fn judge(run: &Statistics, users_before: Option<u64>, effective_rank: f64, l
 mod tests {
     use super::*;
 
-    fn limits() -> Limits {
-        Limits {
+    fn limits() -> GateLimits {
+        GateLimits {
             min_rows_ratio: 0.9,
             max_rows_ratio: 2.0,
             min_active_encoded: 0.9,

@@ -1,7 +1,7 @@
 //! The daily run: a day's events, the last state and a checkpoint become a published snapshot of every user.
 //!
 //! ```text
-//! log ──events──▶ Events ┐
+//! log ──events──▶ events ┐
 //! state_store ──▶ state ─┼─encode──▶ today's state, rows ──▶ state_store, snapshot parts   (bucket by bucket)
 //! last snapshot ─▶ rows ─┘                                        │
 //! checkpoint ─▶ item rows ─────────────────────────────▶ items part │──commit──▶ gates, manifest, announcement
@@ -9,7 +9,7 @@
 //!
 //! [`run`] is all that the program calls. It is one function of the day, the log, the checkpoint and the bucket: no
 //! clock is asked, so a rerun finds its own work and goes on, and a finished run does nothing.
-//! It must never let readers see a snapshot that is not whole, or that failed a gate without being told to.
+//! It must never let readers see a snapshot that is not whole, or that failed a gate and was not forced.
 
 pub mod config;
 pub mod gates;
@@ -26,15 +26,17 @@ mod meter;
 mod plan;
 mod progress;
 mod rank;
-mod report;
+mod request;
 mod schedule;
 mod share;
 mod state_store;
 mod statistics;
 mod store_exit;
+mod summary;
 
 pub use cli::{Cli, Command, RunArgs, main};
-pub use daily::{Request, run};
-pub use report::{Outcome, Report, Start};
-pub use schedule::schedule;
+pub use daily::run;
+pub use request::DailyRequest;
+pub use schedule::{Scheduler, schedule};
 pub use statistics::Statistics;
+pub use summary::{DailySummary, Outcome, Start};

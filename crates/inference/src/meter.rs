@@ -1,10 +1,10 @@
-//! What the scheduler tells its metrics; docs/metrics.md says what each means.
+//! The scheduler's metrics; docs/metrics.md says what each means.
 
 use dayvec_core::Day;
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 
-use crate::report::{GatesFailed, Report};
+use crate::summary::{DailySummary, GatesFailed};
 
 /// Make every series exist from the start, so that a rate over it is right when it first moves.
 pub(crate) fn describe() {
@@ -22,7 +22,7 @@ pub(crate) fn began() {
     gauge!("daily_run_in_progress").set(1.0);
 }
 
-/// A run ended for want of something, and will be tried again.
+/// A run could not finish yet, and will be tried again.
 pub(crate) fn waits() {
     gauge!("daily_run_in_progress").set(0.0);
 }
@@ -34,23 +34,23 @@ pub(crate) fn announced(at_s: i64, day: Day) {
 }
 
 /// A run was announced.
-pub(crate) fn ended(report: &Report) {
+pub(crate) fn ended(summary: &DailySummary) {
     waits();
     counter!("daily_run_total", "outcome" => "announced").increment(1);
-    histogram!("daily_run_duration_seconds").record(report.seconds);
-    gauge!("daily_run_users", "kind" => "encoded").set(report.encoded as f64);
-    gauge!("daily_run_users", "kind" => "carried").set(report.carried as f64);
-    announced(Timestamp::now().as_second(), report.day);
+    histogram!("daily_run_duration_seconds").record(summary.seconds);
+    gauge!("daily_run_users", "kind" => "encoded").set(summary.encoded as f64);
+    gauge!("daily_run_users", "kind" => "carried").set(summary.carried as f64);
+    announced(Timestamp::now().as_second(), summary.day);
 }
 
-/// How the gates of a run fell out.
-pub(crate) fn gates(report: &Report) {
-    for gate in &report.gates {
+/// Which gates of a run failed.
+pub(crate) fn gates(summary: &DailySummary) {
+    for gate in &summary.gates {
         gauge!("daily_run_gate_failed", "gate" => gate.name.clone()).set(f64::from(u8::from(!gate.passed)));
     }
 }
 
-/// A run failed for good; whether by its gates.
+/// A run failed, and a retry would not help; whether by its gates.
 pub(crate) fn failed(error: &anyhow::Error) -> bool {
     waits();
     let by_gates = error.downcast_ref::<GatesFailed>().is_some();

@@ -4,18 +4,18 @@
 //! Rows may be carried only if they are what the model makes of the very state that the run starts from. So the
 //! snapshot is chosen first, and brings its state: a day that was never announced is read again.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, ModelSpec};
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_snapshot::{Manifest, announcements, read_manifest};
 
-use crate::Request;
 use crate::config::Config;
-use crate::events::Span;
-use crate::report::Start;
+use crate::events::DaysToRead;
+use crate::request::DailyRequest;
 use crate::state_store::{StateId, StateStore, WholeState};
 use crate::store_exit::OrStoreExit as _;
+use crate::summary::Start;
 
 /// How many announcements back a snapshot by the same model is looked for: a month of daily runs of another model.
 const ANNOUNCEMENTS_BACK: usize = 31;
@@ -24,14 +24,14 @@ const ANNOUNCEMENTS_BACK: usize = 31;
 pub(crate) struct Plan {
     /// The state before; `None` for the whole log.
     pub(crate) from: Option<WholeState>,
-    /// The snapshot that the same model made of it; `None` when everybody is to be encoded.
+    /// The snapshot that the same model made of it; `None` when every user is to be encoded.
     pub(crate) carry: Option<Manifest>,
     /// Users in the last snapshot of an earlier day, by whatever model.
     pub(crate) users_before: Option<u64>,
     /// The day that readers see, where it is after the day of the run.
     pub(crate) later: Option<Day>,
     /// Events to read.
-    pub(crate) span: Span,
+    pub(crate) span: DaysToRead,
 }
 
 impl Plan {
@@ -44,15 +44,15 @@ impl Plan {
     }
 
     /// Refuse to take readers back to an earlier day, unless that is meant.
-    pub(crate) fn check_order(&self, request: &Request) -> anyhow::Result<()> {
-        let refuse = |later: Day| -> anyhow::Result<()> {
-            bail!(
-                "a run for {} would take readers back from {later}; use --force if that is meant",
-                request.day
-            )
-        };
+    pub(crate) fn check_order(&self, request: &DailyRequest) -> anyhow::Result<()> {
         match self.later {
-            Some(later) if !request.force => refuse(later).or_exit(Exit::BadConfig),
+            Some(later) if !request.force => {
+                let day = request.day;
+                let error = anyhow!(
+                    "{later} is announced, and readers would go back to {day}; use --force to do that"
+                );
+                Err(error).or_exit(Exit::BadConfig)
+            }
             _ => Ok(()),
         }
     }
@@ -63,9 +63,9 @@ impl Plan {
         states: &StateStore,
         spec: &ModelSpec,
         config: &Config,
-        request: &Request,
+        request: &DailyRequest,
     ) -> anyhow::Result<Self> {
-        let Announced { earlier, later } = Announced::read(bucket, request.day).await?;
+        let AnnouncedSnapshots { earlier, later } = AnnouncedSnapshots::read(bucket, request.day).await?;
         let users_before = earlier.first().map(|manifest| manifest.totals.users);
         let mut from = None;
         let mut carry = None;
@@ -86,7 +86,7 @@ impl Plan {
         }
         let late_days = i32::try_from(config.late_days).unwrap_or(i32::MAX);
         let first = from.as_ref().map(|whole| whole.state.day.plus(1 - late_days));
-        Ok(Self { from, carry, users_before, later, span: Span { from: first, to: request.day } })
+        Ok(Self { from, carry, users_before, later, span: DaysToRead { from: first, to: request.day } })
     }
 }
 
@@ -99,14 +99,14 @@ fn is_ours(manifest: &Manifest, spec: &ModelSpec, config: &Config) -> bool {
 
 /// What is announced, seen from the day of a run.
 #[derive(Default)]
-struct Announced {
+struct AnnouncedSnapshots {
     /// Snapshots of earlier days, newest announcement first.
     earlier: Vec<Manifest>,
     /// The day of the newest announcement, where it is a later one.
     later: Option<Day>,
 }
 
-impl Announced {
+impl AnnouncedSnapshots {
     async fn read(bucket: &Bucket, day: Day) -> anyhow::Result<Self> {
         let all = announcements(bucket).await.or_store_exit().context("list announcements")?;
         let mut found = Self::default();

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::statistics::Statistics;
 
-/// Tells how far a run is.
+/// Reports how far a run is.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     n_buckets: u32,

@@ -1,4 +1,4 @@
-//! The daily run as a service: when a day is due it is run, and what came of it is told at the admin port.
+//! The daily run as a service: each day is run when it is due, and the admin port shows how the runs ended.
 //!
 //! Two clocks are offered. By `cron` a day is due once it has passed on the wall; with `follow_log` it is due as soon as
 //! the log is past it, whatever the wall says, which is how a replayed log is followed and how a feed that comes late
@@ -16,16 +16,18 @@ use dayvec_sequences::SequencesError;
 use dayvec_sequences::log::EventLog;
 use dayvec_snapshot::{newest_announcement, read_manifest};
 use jiff::Timestamp;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::{Config, Schedule};
-use crate::daily::{Request, run};
+use crate::daily;
 use crate::meter;
-use crate::report::Report;
+use crate::request::DailyRequest;
 use crate::store_exit::OrStoreExit as _;
+use crate::summary::DailySummary;
 
-/// Waits before a day that failed for want of something is tried again double, up to this many polls.
+/// Waits before a day that could not be run yet is tried again double, up to this many polls.
 const LONGEST_WAIT_POLLS: u32 = 4;
 /// Longest sleep before the clock is looked at again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
@@ -35,34 +37,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// It blocks, and must not be called from an async task. `admin` is the bound admin port.
 ///
 /// # Errors
-/// With exit code 64 when the bucket can't be opened. A run that fails is told and counted, and is no reason to end.
+/// As [`Scheduler::start`]. A run that fails is logged and counted, and does not end the program.
 pub fn schedule(config: &Config, admin: TcpListener, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    admin::install_metrics();
-    meter::describe();
-    admin::watch_disk(&config.work_dir);
-    let bucket = Bucket::open(&config.bucket).or_store_exit()?;
-    let address = admin.local_addr().context("read the address of the admin port")?;
-    admin.set_nonblocking(true).context("prepare the admin port")?;
-    let readiness = Readiness::default();
-    {
-        let _entered = runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(admin).context("prepare the admin port")?;
-        tokio::spawn(admin::serve(listener, readiness.clone(), shutdown.clone()));
-    }
-    tracing::info!(admin = %address, cron = %config.schedule.cron, follow_log = config.schedule.follow_log, "scheduled");
-    let mut scheduler = Scheduler {
-        config,
-        runtime: &runtime,
-        bucket,
-        refused: None,
-        wait: config.schedule.poll,
-        has_warned: false,
-    };
+    let mut scheduler = Scheduler::start(config, admin, shutdown)?;
     while !shutdown.is_cancelled() {
-        let pause = scheduler.tick(shutdown);
-        readiness.set(true);
-        runtime.block_on(async {
+        let pause = scheduler.run_due();
+        scheduler.runtime.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = shutdown.cancelled() => {}
@@ -72,44 +52,71 @@ pub fn schedule(config: &Config, admin: TcpListener, shutdown: &CancellationToke
     Ok(())
 }
 
-struct Scheduler<'a> {
+/// Runs days that are due, and answers at the admin port.
+pub struct Scheduler<'a> {
     config: &'a Config,
-    runtime: &'a tokio::runtime::Runtime,
+    shutdown: &'a CancellationToken,
+    runtime: Runtime,
+    readiness: Readiness,
     bucket: Bucket,
-    /// A day that a retry can't mend: its data are bad, or a gate failed. It is passed over until a later day is due.
+    /// A day that a retry can't fix: its data are bad, or a gate failed. It is passed over until a later day is due.
     refused: Option<Day>,
-    /// How long to wait after a failure that a retry may mend.
+    /// How long to wait after a failure that a retry may fix.
     wait: Duration,
-    /// It was told that the log has no whole day.
+    /// It was logged that the log has no whole day.
     has_warned: bool,
 }
 
-impl Scheduler<'_> {
-    /// Run what is due; how long to wait for more.
-    fn tick(&mut self, shutdown: &CancellationToken) -> Duration {
-        let schedule = &self.config.schedule;
-        match self.due() {
-            Err(error) => return self.back_off("look for due days", &error),
-            Ok(days) => {
-                for day in days {
-                    if shutdown.is_cancelled() {
-                        break;
-                    }
-                    if let Err(error) = self.run(day, shutdown) {
-                        return self.back_off("run the day", &error);
-                    }
+impl<'a> Scheduler<'a> {
+    /// A scheduler that answers at `admin`, a bound port, and has run nothing yet.
+    ///
+    /// # Errors
+    /// With exit code 64 when the bucket can't be opened.
+    pub fn start(
+        config: &'a Config,
+        admin: TcpListener,
+        shutdown: &'a CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        admin::install_metrics();
+        meter::describe();
+        admin::watch_disk(&config.work_dir);
+        let bucket = Bucket::open(&config.bucket).or_store_exit()?;
+        let address = admin.local_addr().context("read the address of the admin port")?;
+        admin.set_nonblocking(true).context("prepare the admin port")?;
+        let readiness = Readiness::default();
+        {
+            let _entered = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(admin).context("prepare the admin port")?;
+            tokio::spawn(admin::serve(listener, readiness.clone(), shutdown.clone()));
+        }
+        let Schedule { cron, follow_log, poll, .. } = &config.schedule;
+        tracing::info!(admin = %address, %cron, follow_log, "scheduled");
+        let (refused, wait, has_warned) = (None, *poll, false);
+        Ok(Self { config, shutdown, runtime, readiness, bucket, refused, wait, has_warned })
+    }
+
+    /// Run the days that are due now; how long to wait before looking again.
+    pub fn run_due(&mut self) -> Duration {
+        let ran = self.due().map_err(|error| ("look for due days", error)).and_then(|days| {
+            for day in days {
+                if self.shutdown.is_cancelled() {
+                    break;
                 }
+                self.run(day).map_err(|error| ("run the day", error))?;
             }
+            Ok(())
+        });
+        self.readiness.set(true);
+        let schedule = &self.config.schedule;
+        if let Err((doing, error)) = ran {
+            let pause = self.wait;
+            tracing::warn!(error = format!("{error:#}"), retry_in_s = pause.as_secs(), "cannot {doing} yet");
+            self.wait = (self.wait * 2).min(schedule.poll * LONGEST_WAIT_POLLS);
+            return pause;
         }
         self.wait = schedule.poll;
         if schedule.follow_log { schedule.poll } else { until_next(schedule, Timestamp::now()) }
-    }
-
-    fn back_off(&mut self, doing: &str, error: &anyhow::Error) -> Duration {
-        let pause = self.wait;
-        tracing::warn!(error = format!("{error:#}"), retry_in_s = pause.as_secs(), "cannot {doing} yet");
-        self.wait = (self.wait * 2).min(self.config.schedule.poll * LONGEST_WAIT_POLLS);
-        pause
     }
 
     /// The days to run now, oldest first: those after the one that readers see, up to the newest that has passed.
@@ -133,33 +140,36 @@ impl Scheduler<'_> {
         if passed.is_none() && !self.has_warned {
             self.has_warned = true;
             let events = &self.config.events;
-            tracing::warn!(%events, "there is no whole day yet (day=YYYY-MM-DD/ with _SUCCESS, or one before the newest)");
+            tracing::warn!(
+                %events,
+                "the log has no complete day yet (day=YYYY-MM-DD/ with _SUCCESS, or with a later day's folder)"
+            );
         }
         let after = self.refused.max(served);
         Ok(passed.map_or_else(Vec::new, |passed| days_due(passed, after, schedule.catch_up_days)))
     }
 
-    /// Run a day. An error is one that a retry may mend; any other outcome is told and counted here.
-    fn run(&mut self, day: Day, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    /// Run a day. An error is one that a retry may fix; any other outcome is logged and counted here.
+    fn run(&mut self, day: Day) -> anyhow::Result<()> {
         meter::began();
-        let ended = run(self.config, &Request::new(day), shutdown).and_then(|report| {
-            meter::gates(&report);
-            report.verdict().map(|()| report)
+        let ended = daily::run(self.config, &DailyRequest::new(day), self.shutdown).and_then(|summary| {
+            meter::gates(&summary);
+            summary.check_gates().map(|()| summary)
         });
         match ended {
-            Ok(report) => {
-                told(&report);
-                meter::ended(&report);
+            Ok(summary) => {
+                log_announced(&summary);
+                meter::ended(&summary);
                 Ok(())
             }
             Err(error) if matches!(error.downcast_ref(), Some(Exit::Unavailable | Exit::LostRace)) => {
                 meter::waits();
                 Err(error.context(format!("run {day}")))
             }
-            Err(_) if shutdown.is_cancelled() => Ok(()),
+            Err(_) if self.shutdown.is_cancelled() => Ok(()),
             Err(error) => {
                 let by_gates = meter::failed(&error);
-                tracing::error!(%day, error = format!("{error:#}"), by_gates, "the day is not announced");
+                tracing::error!(%day, error = format!("{error:#}"), by_gates, "the day was not announced");
                 self.refused = Some(day);
                 Ok(())
             }
@@ -167,8 +177,8 @@ impl Scheduler<'_> {
     }
 }
 
-fn told(report: &Report) {
-    let Report { day, users, encoded, carried, items, seconds, snapshot_id, model_id, .. } = report;
+fn log_announced(summary: &DailySummary) {
+    let DailySummary { day, users, encoded, carried, items, seconds, snapshot_id, model_id, .. } = summary;
     tracing::info!(%day, users, encoded, carried, items, seconds, snapshot_id, model_id, "day announced");
 }
 

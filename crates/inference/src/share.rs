@@ -1,6 +1,6 @@
 //! A worker's share of a run: which waves of buckets are its own.
 //!
-//! Every worker plans the whole run, and encodes each `count`-th wave. Whoever finishes the last one commits. Two workers
+//! Every worker plans the whole run, and encodes each `count`-th wave. The worker that finishes last commits. Two workers
 //! on one share are harmless: what is done is skipped, and the same bytes come out.
 
 use dayvec_core::Shard;
@@ -12,13 +12,13 @@ const COUNT: &str = "DAYVEC_SHARDS";
 /// The share that the environment names; the whole run where it names none.
 ///
 /// # Errors
-/// A sentence, when it names half of it or a wrong one.
+/// A sentence, when only one of the two is set or the share is wrong.
 pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Shard, String> {
     match (variable(INDEX), variable(COUNT)) {
         (Some(index), Some(count)) => {
             format!("{index}/{count}").parse().map_err(|fault| format!("{INDEX} and {COUNT}: {fault}"))
         }
-        (None, Some(_)) => Err(format!("{COUNT} is set without {INDEX}; use --shard I/N outside of a Job")),
+        (None, Some(_)) => Err(format!("{COUNT} is set without {INDEX}; use --shard I/N outside a Job")),
         (_, None) => Ok(Shard::WHOLE),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct StateStore {
 
 /// What a mark says.
 #[derive(Serialize, Deserialize)]
-struct Mark {
+struct WholeMark {
     id: String,
     users: u64,
 }
@@ -76,8 +76,8 @@ impl StateStore {
 
     async fn read_mark(&self, day: Day, key: &str) -> anyhow::Result<WholeState> {
         let bytes = self.bucket.get(key).await.or_store_exit()?;
-        let mark: Result<Mark, _> = serde_json::from_slice(&bytes);
-        let Mark { id, users } = mark.or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
+        let mark: Result<WholeMark, _> = serde_json::from_slice(&bytes);
+        let WholeMark { id, users } = mark.or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
         Ok(WholeState { state: StateId { day, id }, users })
     }
 
@@ -148,7 +148,7 @@ impl StateStore {
         if self.find(state).await?.is_some() {
             return Ok(());
         }
-        let bytes = serde_json::to_vec(&Mark { id: state.id.clone(), users })?;
+        let bytes = serde_json::to_vec(&WholeMark { id: state.id.clone(), users })?;
         for number in self.marks(Some(state.day)).await?.len().. {
             let key = format!("{}whole/day={}/{number:04}.json", self.root, state.day);
             match self.bucket.put_new(&key, bytes.clone().into()).await.or_store_exit()? {

@@ -9,7 +9,7 @@ use dayvec_bucket::{Bucket, unique_name};
 use dayvec_cli::synth::{SynthOptions, generate};
 use dayvec_core::Day;
 use dayvec_experiment::{Config, Outcome, no_observer, train};
-use dayvec_inference::{Report, Request};
+use dayvec_inference::{DailyRequest, DailySummary};
 use dayvec_snapshot::{Manifest, newest_announcement, read_manifest, read_users_part};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -198,10 +198,11 @@ gates: {{min_effective_rank: 1.2, min_active_encoded: 0.5}}
     }
 
     /// The daily run, in this process.
-    pub(crate) fn run_day(&self, day: Day) -> Report {
+    pub(crate) fn run_day(&self, day: Day) -> DailySummary {
         let config = dayvec_inference::config::Config::load(Some(&self.path("inference.yaml"))).unwrap();
-        let report = dayvec_inference::run(&config, &Request::new(day), &CancellationToken::new()).unwrap();
-        report.verdict().unwrap();
+        let report =
+            dayvec_inference::run(&config, &DailyRequest::new(day), &CancellationToken::new()).unwrap();
+        report.check_gates().unwrap();
         report
     }
 

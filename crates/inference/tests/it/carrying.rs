@@ -1,7 +1,7 @@
 //! Who is encoded, who is carried, and what of.
 
 use dayvec_inference::config::ModelChoice;
-use dayvec_inference::{Outcome, Request, Start};
+use dayvec_inference::{DailyRequest, Outcome, Start};
 
 use crate::shop::{N_ITEMS, N_USERS, Shop, day, is_active};
 
@@ -78,7 +78,7 @@ fn a_full_run_is_no_different() {
         shop.run(n).unwrap();
     }
     let full = Shop::new();
-    let report = full.run_with(Request { full: true, ..Request::new(day(2)) }).unwrap();
+    let report = full.run_with(DailyRequest { full: true, ..DailyRequest::new(day(2)) }).unwrap();
     assert_eq!((report.start, report.encoded), (Start::Log, N_USERS as u64));
     check_same_values(&shop, &full);
 }
@@ -110,13 +110,15 @@ fn another_model_encodes_everyone_from_the_same_state() {
     let shop = Shop::new();
     shop.run(0).unwrap();
     shop.add_model("m2", 2);
-    let report =
-        shop.run_with(Request { model: Some(ModelChoice::Id("m2".into())), ..Request::new(day(1)) }).unwrap();
+    let report = shop
+        .run_with(DailyRequest { model: Some(ModelChoice::Id("m2".into())), ..DailyRequest::new(day(1)) })
+        .unwrap();
     assert_eq!((report.start, report.start_day), (Start::State, Some(day(0))));
     assert_eq!((report.encoded, report.carried), (N_USERS as u64, 0));
     // The first model goes on from its own last snapshot, whatever was announced between.
-    let report =
-        shop.run_with(Request { model: Some(ModelChoice::Id("m1".into())), ..Request::new(day(2)) }).unwrap();
+    let report = shop
+        .run_with(DailyRequest { model: Some(ModelChoice::Id("m1".into())), ..DailyRequest::new(day(2)) })
+        .unwrap();
     assert_eq!((report.start, report.start_day), (Start::Snapshot, Some(day(0))));
     assert_eq!(computed_on(&shop.rows(), 2), active_users(&[1, 2]));
 }

@@ -3,13 +3,13 @@
 use std::fs;
 
 use dayvec_inference::config::ModelChoice;
-use dayvec_inference::{Outcome, Report, Request, Start};
+use dayvec_inference::{DailyRequest, DailySummary, Outcome, Start};
 use dayvec_runtime::exit;
 
 use crate::shop::{Shop, day, listing};
 
 /// The run fails with this exit code, and its chain says all of `words`.
-fn check(result: anyhow::Result<Report>, code: u8, words: &[&str]) {
+fn check(result: anyhow::Result<DailySummary>, code: u8, words: &[&str]) {
     let error = result.unwrap_err();
     let text = format!("{error:#}");
     assert_eq!(exit::code(&error), code, "{text}");
@@ -29,7 +29,7 @@ fn a_failed_gate_leaves_the_snapshot_unannounced_until_it_is_forced() {
     let before = listing(&shop.path("bucket"));
     check(shop.run(1), 65, &["effective rank"]);
     assert_eq!(listing(&shop.path("bucket")), before);
-    let report = shop.run_with(Request { force: true, ..Request::new(day(1)) }).unwrap();
+    let report = shop.run_with(DailyRequest { force: true, ..DailyRequest::new(day(1)) }).unwrap();
     assert!(report.forced);
     assert_eq!(report.outcome, Outcome::Announced);
     assert_ne!(shop.rows(), served);
@@ -44,13 +44,16 @@ fn an_older_day_than_the_announced_one_is_refused_unless_forced() {
     let before = listing(&shop.path("bucket"));
     check(shop.run(1), 64, &["2024-03-03", "--force"]);
     assert_eq!(listing(&shop.path("bucket")), before);
-    shop.run_with(Request { force: true, ..Request::new(day(1)) }).unwrap();
+    shop.run_with(DailyRequest { force: true, ..DailyRequest::new(day(1)) }).unwrap();
 }
 
 #[test]
 fn models_that_are_not_there_or_not_whole() {
     let shop = Shop::new();
-    let with = |model: &str| Request { model: Some(ModelChoice::Id(model.into())), ..Request::new(day(0)) };
+    let with = |model: &str| DailyRequest {
+        model: Some(ModelChoice::Id(model.into())),
+        ..DailyRequest::new(day(0))
+    };
     check(shop.run_with(with("m9")), 64, &["checkpoints/m9", "m1"]);
     let weights = shop.path("bucket/checkpoints/m1/model.safetensors");
     let bytes = fs::read(&weights).unwrap();
@@ -97,7 +100,7 @@ fn a_day_that_the_log_has_not_reached_is_refused_unless_forced() {
     shop.config.events = url::Url::from_file_path(one_file).unwrap();
     check(shop.run(9), 69, &words);
     assert_eq!(listing(&shop.path("bucket")), before);
-    let report = shop.run_with(Request { force: true, ..Request::new(day(9)) }).unwrap();
+    let report = shop.run_with(DailyRequest { force: true, ..DailyRequest::new(day(9)) }).unwrap();
     assert_eq!((report.outcome, report.encoded), (Outcome::Announced, 0));
 }
 
@@ -112,6 +115,6 @@ fn a_damaged_part_is_not_carried_and_a_full_run_does_without_it() {
     bytes[middle] ^= 1;
     fs::write(part, bytes).unwrap();
     check(shop.run(1), 65, &["users/bucket=", "is damaged", "BLAKE3"]);
-    let report = shop.run_with(Request { full: true, ..Request::new(day(1)) }).unwrap();
+    let report = shop.run_with(DailyRequest { full: true, ..DailyRequest::new(day(1)) }).unwrap();
     assert_eq!((report.outcome, report.start, report.carried), (Outcome::Announced, Start::Log, 0));
 }

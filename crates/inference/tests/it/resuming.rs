@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dayvec_inference::{Outcome, Request};
+use dayvec_inference::{DailyRequest, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Shop, day, listing};
@@ -37,7 +37,7 @@ fn a_signal_stops_between_buckets_and_the_next_run_goes_on() {
     let shop = Shop::new();
     let stopped = CancellationToken::new();
     stopped.cancel();
-    let error = dayvec_inference::run(&shop.config, &Request::new(day(0)), &stopped).unwrap_err();
+    let error = dayvec_inference::run(&shop.config, &DailyRequest::new(day(0)), &stopped).unwrap_err();
     assert!(error.to_string().contains("run again"), "{error:#}");
     assert!(!shop.path("bucket/announcements").exists());
     assert_eq!(shop.run(0).unwrap().outcome, Outcome::Announced);

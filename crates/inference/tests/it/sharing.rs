@@ -1,6 +1,6 @@
 //! A run that several workers share.
 
-use dayvec_inference::{Outcome, Request};
+use dayvec_inference::{DailyRequest, Outcome};
 
 use crate::shop::{Shop, day};
 
@@ -10,8 +10,8 @@ fn shop() -> Shop {
     shop
 }
 
-fn share(text: &str, n: i32) -> Request {
-    Request { share: text.parse().unwrap(), ..Request::new(day(n)) }
+fn share(text: &str, n: i32) -> DailyRequest {
+    DailyRequest { share: text.parse().unwrap(), ..DailyRequest::new(day(n)) }
 }
 
 #[test]

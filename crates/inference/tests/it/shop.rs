@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, EventSchema, ItemTable, MODEL_FORMAT_VERSION, ModelSpec, Objective, PositiveRule};
 use dayvec_inference::config::Config;
-use dayvec_inference::{Report, Request};
+use dayvec_inference::{DailyRequest, DailySummary};
 use dayvec_model::Model;
 use dayvec_sequences::{Keep, ReadOptions, SequenceBuilder, event_files};
 use dayvec_snapshot::{newest_announcement, read_manifest, read_users_part};
@@ -112,13 +112,13 @@ impl Shop {
         dayvec_model::save_spec(&spec, &checkpoint.join("spec.yaml")).unwrap();
     }
 
-    pub(crate) fn run(&self, n: i32) -> anyhow::Result<Report> {
-        self.run_with(Request::new(day(n)))
+    pub(crate) fn run(&self, n: i32) -> anyhow::Result<DailySummary> {
+        self.run_with(DailyRequest::new(day(n)))
     }
 
-    pub(crate) fn run_with(&self, request: Request) -> anyhow::Result<Report> {
+    pub(crate) fn run_with(&self, request: DailyRequest) -> anyhow::Result<DailySummary> {
         let report = dayvec_inference::run(&self.config, &request, &CancellationToken::new())?;
-        report.verdict()?;
+        report.check_gates()?;
         Ok(report)
     }
 

@@ -1,4 +1,4 @@
-//! What a run says when it is over: for people, for scripts (`--report FILE`), and for the demo's summary.
+//! The summary of a run: for people, for scripts (`--report FILE`), and for the demo's summary.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,9 +43,9 @@ pub enum Start {
     Snapshot,
 }
 
-/// A run in numbers.
+/// A run in numbers; `--report FILE` writes it as JSON.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct DailySummary {
     /// The day of the run.
     pub day: Day,
     /// How it ended.
@@ -82,12 +82,12 @@ pub struct Report {
     pub stages: BTreeMap<&'static str, f64>,
 }
 
-impl Report {
+impl DailySummary {
     /// An error when a gate kept the snapshot from being announced.
     ///
     /// # Errors
     /// [`Exit::BadData`], with every number that missed its limit.
-    pub fn verdict(&self) -> anyhow::Result<()> {
+    pub fn check_gates(&self) -> anyhow::Result<()> {
         if self.outcome != Outcome::GatesFailed {
             return Ok(());
         }
@@ -95,8 +95,8 @@ impl Report {
             self.gates.iter().filter(|gate| !gate.passed).map(|gate| format!("\n  - {gate}")).collect();
         Err(GatesFailed).or_exit(Exit::BadData).with_context(|| {
             format!(
-                "snapshot {} is whole but not announced, for these gates failed:{}\nlook at it; to announce it all the \
-                 same, run again with --force",
+                "snapshot {} is complete but not announced, because these gates failed:{}\ninspect it; to announce it \
+                 anyway, run again with --force",
                 self.snapshot_id,
                 failed.concat()
             )
@@ -109,18 +109,18 @@ impl Report {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        std::fs::write(path, text + "\n").with_context(|| format!("write the report {}", path.display()))
+        std::fs::write(path, text + "\n").with_context(|| format!("write the summary {}", path.display()))
     }
 }
 
 /// Seconds by stage.
-pub(crate) struct Stages {
+pub(crate) struct StageTimes {
     began: Instant,
     stage_began: Instant,
     seconds: BTreeMap<&'static str, f64>,
 }
 
-impl Stages {
+impl StageTimes {
     pub(crate) fn begin() -> Self {
         let now = Instant::now();
         Self { began: now, stage_began: now, seconds: BTreeMap::new() }
