@@ -89,10 +89,10 @@ fn user_order(users: &IdColumn) -> Vec<(u64, u32)> {
 
 /// Takes the users out of the store and says what stays of each part.
 fn keep_parts(store: &mut Store, rank: &[u32], starts: &[usize], keep: Keep) -> Vec<Kept> {
-    let n_threads = parallel::threads_for(store.len());
+    let n_rows = store.len();
     let jobs: Vec<_> = ::core::mem::take(&mut store.user).into_iter().enumerate().collect();
     let store = &*store;
-    parallel::map(n_threads, jobs, |(part, user)| {
+    parallel::map(n_rows, jobs, |(part, user)| {
         let events = Events {
             item: &store.item[part],
             action_type: &store.action_type[part],
@@ -247,7 +247,7 @@ fn gather<T: Copy + Default + Send + Sync>(parts: Parts<T>, kept: &[Kept]) -> Ve
         rest = after;
         jobs.push((part, kept, target));
     }
-    parallel::map(parallel::threads_for(n_actions), jobs, |(part, kept, target)| {
+    parallel::map(n_actions, jobs, |(part, kept, target)| {
         for (value, &place) in target.iter_mut().zip(&kept.places) {
             *value = part[place as usize];
         }
@@ -269,7 +269,7 @@ fn fill_event_keys(actions: &mut Actions, hashes: &[u64], offsets: &[usize], ite
         jobs.push((hashes, offsets, keys));
     }
     let (item, action_type, timestamp) = (&actions.item, &actions.action_type, &actions.timestamp);
-    parallel::map(parallel::threads_for(timestamp.len()), jobs, |(hashes, offsets, keys)| {
+    parallel::map(timestamp.len(), jobs, |(hashes, offsets, keys)| {
         for (user, &hash) in hashes.iter().enumerate() {
             for at in offsets[user]..offsets[user + 1] {
                 let key = &mut keys[at - offsets[0]];

@@ -12,7 +12,6 @@ use crate::batch::{Batch, Checked, Fate};
 use crate::columns::TimeScale;
 use crate::error::{Result, SequencesError};
 use crate::intern::FastInterner;
-use crate::parallel;
 use crate::positive::Labels;
 use crate::report::ReadReport;
 use crate::scan::Scan;
@@ -159,8 +158,7 @@ impl SequenceBuilder {
         batch.note_bad(fates, &mut self.bad, &place.path, place.first_row);
         let (users, items, labels) = (&mut self.users, &mut self.items, &mut self.labels);
         let raw = self.raw_event_keys;
-        let (user, rest) = parallel::both(
-            fates.len(),
+        let (user, rest) = rayon::join(
             || batch.user.intern(fates, users),
             || {
                 let item = batch.item.intern(fates, items);

@@ -5,8 +5,6 @@
 
 use dayvec_core::{IdColumn, id_hash};
 
-use crate::parallel;
-
 /// Enough that a part of 50 million events fits into a cache, few enough that every part's end stays in one.
 pub(crate) const N_PARTS: usize = 64;
 
@@ -80,7 +78,7 @@ impl Store {
         let homes = homes.as_slice();
         let before: Vec<usize> = self.user.iter().map(Vec::len).collect();
         let before = before.as_slice();
-        let mut first = || {
+        let first = || {
             scatter(homes, &rows.user, &mut self.user);
             scatter(homes, &rows.timestamp, &mut self.timestamp);
             scatter(homes, &rows.action_type, &mut self.action_type);
@@ -92,7 +90,7 @@ impl Store {
             scatter_optional(homes, before, (&rows.duration_s, f32::NAN), &mut self.duration_s);
             scatter_optional(homes, before, (&rows.event, 0), &mut self.event);
         };
-        parallel::both(homes.len(), &mut first, second);
+        rayon::join(first, second);
     }
 
     /// Gives every event an entry in the optional columns that any event has.
