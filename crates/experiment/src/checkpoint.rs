@@ -8,7 +8,7 @@ use dayvec_core::{Day, ItemTable};
 use dayvec_model::{Model, load_spec};
 use dayvec_registry::{CHECKPOINTS, SPEC, key};
 use dayvec_runtime::{Exit, OrExit};
-use dayvec_sequences::ReadReport;
+use dayvec_sequences::ReadSummary;
 use serde::Deserialize;
 use tch::Device;
 
@@ -23,7 +23,7 @@ pub(crate) struct Checkpoint {
     pub(crate) model: Model,
     pub(crate) items: ItemTable,
     pub(crate) data: ModelData,
-    pub(crate) read_report: ReadReport,
+    pub(crate) read_summary: ReadSummary,
     /// Where the files lie on this machine.
     pub(crate) folder: PathBuf,
 }
@@ -50,9 +50,9 @@ impl Checkpoint {
             .or_exit(Exit::BadConfig);
         }
         let log = SplitLog::read(&config, store, &spec.events)?;
-        let read_report = log.report.clone();
+        let read_summary = log.report.clone();
         let data = log.resolve(&items, &spec);
-        Ok(Self { model, items, data, read_report, folder })
+        Ok(Self { model, items, data, read_summary, folder })
     }
 }
 

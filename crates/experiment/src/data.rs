@@ -9,7 +9,7 @@ use dayvec_evaluation::TimeSplit;
 use dayvec_runtime::{Exit, OrExit};
 use dayvec_sequences::log::EventLog;
 use dayvec_sequences::split::is_held_out;
-use dayvec_sequences::{Keep, ReadOptions, ReadReport, SequenceBuilder, SequencesError};
+use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 
 use crate::config::{Config, DataFacts};
 use crate::fault::OrFault as _;
@@ -20,7 +20,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(crate) struct SplitLog {
     /// Counts of good and bad rows.
-    pub(crate) report: ReadReport,
+    pub(crate) report: ReadSummary,
     /// Where it is split.
     pub(crate) split: TimeSplit,
     /// Every user's actions before the cut-off.
@@ -41,7 +41,7 @@ impl SplitLog {
             max_bad_share: raw.max_bad_share,
             quarantine: Some(config.quarantine()),
         };
-        let read = || -> Result<(Sequences, ReadReport), SequencesError> {
+        let read = || -> Result<(Sequences, ReadSummary), SequencesError> {
             let staging = config.work_dir.join("events");
             let files = store.block_on(EventLog::at(&config.events)?.fetch(None, &staging))?;
             let mut builder = SequenceBuilder::new(schema, options)?;
@@ -53,7 +53,7 @@ impl SplitLog {
         Self::split(config, &all, report)
     }
 
-    fn split(config: &Config, all: &Sequences, report: ReadReport) -> anyhow::Result<Self> {
+    fn split(config: &Config, all: &Sequences, report: ReadSummary) -> anyhow::Result<Self> {
         let n_days = config.raw.split.test_days as i32;
         let last_s =
             report.last_s.ok_or_else(|| anyhow!("the log has no valid event")).or_exit(Exit::BadData)?;

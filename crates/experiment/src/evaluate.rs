@@ -34,7 +34,7 @@ pub fn evaluate(config: &Config, store: &Store, checkpoint: &str) -> anyhow::Res
     let evaluation =
         evaluate_model(config, &loaded.model, &loaded.items, &loaded.data, &CancellationToken::new())?;
     let mut report = report(&loaded.model, &loaded.data, evaluation, loaded.folder.display().to_string());
-    report.events = json!(loaded.read_report);
+    report.events = json!(loaded.read_summary);
     let folder = config.work_dir.join("evaluations");
     let path = folder.join(format!("{}-{}.json", report.model_id, report.cut_off));
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;

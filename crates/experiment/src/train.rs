@@ -78,7 +78,7 @@ pub fn train(
         return Ok(Outcome::AlreadyTrained(Box::new(report)));
     }
     let folder = TrainingFolder::open(&config.work_dir, &spec.model_id)?;
-    let read_report = log.report.clone();
+    let read_summary = log.report.clone();
     let data = log.resolve(&items.table, &spec);
 
     // Model and loop.
@@ -103,7 +103,7 @@ pub fn train(
 
     // Publication.
     let mut report = report(&model, &data, evaluation, store.checkpoint_url(&spec.model_id));
-    report.events = json!(read_report);
+    report.events = json!(read_summary);
     report.training = Some(summary);
     report.stages = stages.seconds;
     write_results(&checkpoint.path, &report, &model, &card(&report, model.spec(), &config_yaml))?;

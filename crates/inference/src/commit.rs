@@ -31,7 +31,7 @@ pub(crate) enum EarlierAttempt {
     Announced(Manifest),
 }
 
-/// What an earlier attempt at the run whose manifest has this key left.
+/// How far an earlier attempt got at the run whose manifest has this key.
 pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Result<EarlierAttempt> {
     if !bucket.exists(manifest_key).await.or_store_exit()? {
         return Ok(EarlierAttempt::Unfinished);

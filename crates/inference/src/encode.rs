@@ -57,7 +57,7 @@ pub(crate) fn encode_buckets(
 /// A bucket before its users are encoded.
 struct MergedBucket {
     state: Sequences,
-    /// The state in the model's words.
+    /// The state, with items and surfaces as the model counts them.
     input: Sequences,
     unknown_item_actions: usize,
     /// Whether a user has an action that yesterday lacked.
@@ -122,16 +122,17 @@ impl MergedBucket {
     }
 }
 
-/// The last snapshot's rows of a bucket, found by id.
+/// The previous snapshot's rows of a bucket, found by id.
 struct PreviousRows {
+    /// Without ids: `by_id` has them.
     rows: EmbeddingBlock,
     by_id: IdInterner,
 }
 
 impl PreviousRows {
     fn new(rows: Option<EmbeddingBlock>) -> Self {
-        let rows = rows.unwrap_or_default();
-        Self { by_id: IdInterner::from(rows.ids.clone()), rows }
+        let mut rows = rows.unwrap_or_default();
+        Self { by_id: IdInterner::from(::core::mem::take(&mut rows.ids)), rows }
     }
 
     fn find(&self, id: &str) -> Option<usize> {
@@ -139,8 +140,8 @@ impl PreviousRows {
     }
 }
 
-/// Sequences of different users, in the same model's words, one after another. A column that some have and some have
-/// not is filled with "unknown".
+/// Sequences of different users, resolved for the same model, one after another; they share its dictionary of items. A
+/// column that only some have is filled with "unknown".
 fn join(parts: impl Iterator<Item = Sequences>) -> Sequences {
     let mut all = Sequences { offsets: vec![0], ..Sequences::default() };
     for part in parts {
@@ -197,7 +198,9 @@ mod tests {
     fn joined_sequences_keep_their_users_and_fill_columns() {
         let parts =
             [user("a", &[3, 2], None), user("b", &[], None), user("c", &[9], Some(4)), user("d", &[1], None)];
+        let items = parts[3].items.clone();
         let all = join(parts.into_iter());
+        assert!(::core::ptr::eq(all.items.ids(), items.ids()), "the dictionary is shared, not copied");
         assert_eq!(all.users.iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
         assert_eq!(all.offsets, [0, 2, 2, 3, 4]);
         assert_eq!(all.actions.timestamp, [3, 2, 9, 1]);

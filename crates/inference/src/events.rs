@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use dayvec_core::{Day, EventSchema, Sequences};
 use dayvec_runtime::{Exit, OrExit as _};
 use dayvec_sequences::log::{EventLog, LogFiles};
-use dayvec_sequences::{Keep, ReadOptions, ReadReport, SequenceBuilder, SequencesError};
+use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 use url::Url;
 
 use crate::store_exit::OrStoreExit as _;
@@ -43,7 +43,7 @@ pub(crate) struct NewEvents {
     /// Actions of the span, per user.
     pub(crate) sequences: Sequences,
     /// What was read, and what was bad about it; `None` when there was no file.
-    pub(crate) report: Option<ReadReport>,
+    pub(crate) report: Option<ReadSummary>,
     /// The last day that the log is known to reach.
     reaches: Option<Day>,
 }

@@ -1,4 +1,4 @@
-//! The run's own memory in the bucket: the newest actions of every user as of a day, whatever model reads them.
+//! The daily run's state in the bucket: the newest actions of every user as of a day, whatever model reads them.
 //!
 //! ```text
 //! sequences/<key>/day=YYYY-MM-DD/<id>/bucket=NNNN.parquet    a pure function of what `id` digests
@@ -43,7 +43,7 @@ pub(crate) struct StateStore {
     root: String,
 }
 
-/// What a mark says.
+/// The record that makes a state whole.
 #[derive(Serialize, Deserialize)]
 struct WholeMark {
     id: String,

@@ -1,4 +1,4 @@
-//! What the rows of a part are like, in numbers that add up over buckets: the gates judge their sum, so a run that
+//! Statistics of the rows of a part, in numbers that add up over buckets: the gates judge their sum, so a run that
 //! resumes reads them from the done markers and need not look at the rows again.
 
 use dayvec_core::EmbeddingBlock;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_apart() {
+    fn odd_rows_are_counted() {
         let mut block = EmbeddingBlock::new(2);
         for row in [[0.6, 0.8], [0.0, 0.0], [0.5, 0.5], [f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
             block.push("u", &row, 0, 0);

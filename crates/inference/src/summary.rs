@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use dayvec_core::{Day, Gate};
 use dayvec_runtime::{Exit, OrExit as _};
-use dayvec_sequences::ReadReport;
+use dayvec_sequences::ReadSummary;
 use serde::Serialize;
 
 use crate::statistics::Statistics;
@@ -71,7 +71,7 @@ pub struct DailySummary {
     /// Everything else that was counted.
     pub statistics: Statistics,
     /// What was read of the log; none when it has no file for these days.
-    pub events: Option<ReadReport>,
+    pub events: Option<ReadSummary>,
     /// The gates, passed and failed.
     pub gates: Vec<Gate>,
     /// Whether a failed gate was overruled by `--force`.

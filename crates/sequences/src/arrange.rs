@@ -5,7 +5,7 @@ use dayvec_core::{Actions, IdColumn, IdInterner, SECONDS_PER_DAY, Sequences, id_
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::parallel;
-use crate::store::{HAS_EVENT_ID, N_PARTS, Parts, Store, part_of};
+use crate::store::{EventStore, HAS_EVENT_ID, N_PARTS, Parts, part_of};
 
 /// Which of a user's actions stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,22 +17,22 @@ pub struct Keep {
 }
 
 /// What the rows of a store count in.
-pub(crate) struct Names {
+pub(crate) struct Dictionaries {
     pub(crate) users: IdColumn,
     pub(crate) items: IdInterner,
     pub(crate) surfaces: Vec<String>,
 }
 
-/// Events that did not become actions.
+/// PartEvents that did not become actions.
 #[derive(Default)]
-pub(crate) struct Dropped {
+pub(crate) struct DroppedCounts {
     pub(crate) duplicates: u64,
     pub(crate) beyond_keep: u64,
 }
 
 /// The kept events of one part.
-struct Kept {
-    /// Events in the order of the output: user after user, newest first.
+struct KeptEvents {
+    /// PartEvents in the order of the output: user after user, newest first.
     places: Vec<u32>,
     /// Actions of each user.
     lens: Vec<u32>,
@@ -40,10 +40,14 @@ struct Kept {
 }
 
 /// Sequences of users sorted by (hash of id, id).
-pub(crate) fn arrange(mut store: Store, names: Names, keep: Keep) -> (Sequences, Dropped) {
+pub(crate) fn arrange(
+    mut store: EventStore,
+    dictionaries: Dictionaries,
+    keep: Keep,
+) -> (Sequences, DroppedCounts) {
     store.complete();
     let n_rows = store.len();
-    let order = user_order(&names.users);
+    let order = user_order(&dictionaries.users);
     let mut rank = vec![0u32; order.len()];
     for (&(_, row), place) in order.iter().zip(0..) {
         rank[row as usize] = place;
@@ -52,9 +56,9 @@ pub(crate) fn arrange(mut store: Store, names: Names, keep: Keep) -> (Sequences,
         (0..=N_PARTS).map(|part| order.partition_point(|user| part_of(user.0) < part)).collect();
     let kept = keep_parts(&mut store, &rank, &starts, keep);
     drop(rank);
-    let users: IdColumn = order.iter().map(|&(_, row)| names.users.get(row as usize)).collect();
+    let users: IdColumn = order.iter().map(|&(_, row)| dictionaries.users.get(row as usize)).collect();
     let hashes: Vec<u64> = order.into_iter().map(|(hash, _)| hash).collect();
-    drop(names.users);
+    drop(dictionaries.users);
     let mut offsets = Vec::with_capacity(hashes.len() + 1);
     offsets.push(0);
     let mut end = 0;
@@ -73,9 +77,12 @@ pub(crate) fn arrange(mut store: Store, names: Names, keep: Keep) -> (Sequences,
     };
     let duplicates = kept.iter().map(|part| part.duplicates).sum();
     drop(kept);
-    fill_event_keys(&mut actions, &hashes, &offsets, names.items.ids());
-    let dropped = Dropped { duplicates, beyond_keep: (n_rows - end) as u64 - duplicates };
-    (Sequences { users, offsets, actions, items: names.items, surfaces: names.surfaces }, dropped)
+    fill_event_keys(&mut actions, &hashes, &offsets, dictionaries.items.ids());
+    let dropped = DroppedCounts { duplicates, beyond_keep: (n_rows - end) as u64 - duplicates };
+    (
+        Sequences { users, offsets, actions, items: dictionaries.items, surfaces: dictionaries.surfaces },
+        dropped,
+    )
 }
 
 /// (hash, row) of every user, sorted by (hash, id).
@@ -88,12 +95,12 @@ fn user_order(users: &IdColumn) -> Vec<(u64, u32)> {
 }
 
 /// Takes the users out of the store and says what stays of each part.
-fn keep_parts(store: &mut Store, rank: &[u32], starts: &[usize], keep: Keep) -> Vec<Kept> {
+fn keep_parts(store: &mut EventStore, rank: &[u32], starts: &[usize], keep: Keep) -> Vec<KeptEvents> {
     let n_rows = store.len();
     let jobs: Vec<_> = ::core::mem::take(&mut store.user).into_iter().enumerate().collect();
     let store = &*store;
     parallel::map(n_rows, jobs, |(part, user)| {
-        let events = Events {
+        let events = PartEvents {
             item: &store.item[part],
             action_type: &store.action_type[part],
             timestamp: &store.timestamp[part],
@@ -107,14 +114,14 @@ fn keep_parts(store: &mut Store, rank: &[u32], starts: &[usize], keep: Keep) -> 
 }
 
 /// What decides about the events of a part.
-struct Events<'a> {
+struct PartEvents<'a> {
     item: &'a [u32],
     action_type: &'a [u8],
     timestamp: &'a [i64],
     event: &'a [u64],
 }
 
-impl Events<'_> {
+impl PartEvents<'_> {
     fn event(&self, place: u32) -> u64 {
         self.event.get(place as usize).copied().unwrap_or(0)
     }
@@ -183,7 +190,7 @@ impl UserLists {
         Self { places, ends }
     }
 
-    fn keep(mut self, events: &Events<'_>, keep: Keep) -> Kept {
+    fn keep(mut self, events: &PartEvents<'_>, keep: Keep) -> KeptEvents {
         let newest = keep.newest.unwrap_or(usize::MAX);
         let look_back_s = keep.look_back_days.map_or(i64::MAX, |days| i64::from(days) * SECONDS_PER_DAY);
         let (mut repeats, mut scratch) = (Vec::new(), Vec::new());
@@ -214,12 +221,12 @@ impl UserLists {
             start = end as usize;
         }
         self.places.truncate(n_kept);
-        Kept { places: self.places, lens, duplicates }
+        KeptEvents { places: self.places, lens, duplicates }
     }
 }
 
 /// Without event ids only events of the same second can be the same.
-fn find_repeats(events: &Events<'_>, list: &[u32], repeats: &mut [bool], scratch: &mut Vec<(u128, u32)>) {
+fn find_repeats(events: &PartEvents<'_>, list: &[u32], repeats: &mut [bool], scratch: &mut Vec<(u128, u32)>) {
     if !events.event.is_empty() {
         return events.mark_repeats(list, repeats, scratch);
     }
@@ -234,7 +241,7 @@ fn find_repeats(events: &Events<'_>, list: &[u32], repeats: &mut [bool], scratch
 }
 
 /// A column of the output; each part of the input is freed as soon as it is copied.
-fn gather<T: Copy + Default + Send + Sync>(parts: Parts<T>, kept: &[Kept]) -> Vec<T> {
+fn gather<T: Copy + Default + Send + Sync>(parts: Parts<T>, kept: &[KeptEvents]) -> Vec<T> {
     if parts.iter().all(Vec::is_empty) {
         return Vec::new();
     }

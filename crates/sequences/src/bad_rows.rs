@@ -23,13 +23,13 @@ pub enum BadRow {
     NullItemId,
     /// The item id is the empty text.
     EmptyItemId,
-    /// The timestamp is null, or is no number or time.
+    /// The timestamp is null, or not a number or time.
     NullTimestamp,
     /// The timestamp is not between 1990-01-01 and 2100-01-01: most often a wrong unit.
     ImplausibleTime,
     /// The action is null.
     NullAction,
-    /// The action is none of the schema's.
+    /// The schema does not list the action.
     UnknownAction,
 }
 
@@ -87,8 +87,8 @@ pub(crate) struct BadRows {
     fitting: [u64; 4],
 }
 
-/// What the limit is, and what the error is to say when it is passed.
-pub(crate) struct Verdict<'a> {
+/// The limit, and what the error needs to say when it is exceeded.
+pub(crate) struct BadRowLimit<'a> {
     pub(crate) rows: u64,
     pub(crate) max_bad_share: f64,
     pub(crate) quarantine: Option<&'a Path>,
@@ -135,37 +135,37 @@ impl BadRows {
     }
 
     /// Writes the quarantine file, if there is a bad row, and fails if their share is above the limit.
-    pub(crate) fn judge(&self, verdict: &Verdict<'_>) -> Result<()> {
+    pub(crate) fn judge(&self, limit: &BadRowLimit<'_>) -> Result<()> {
         let bad = self.total();
         if bad == 0 {
             return Ok(());
         }
         let mut quarantine = String::new();
-        if let Some(path) = verdict.quarantine {
+        if let Some(path) = limit.quarantine {
             self.write_samples(path)?;
             quarantine = format!("; examples are in {}", path.display());
         }
-        if bad as f64 <= verdict.max_bad_share * verdict.rows as f64 {
-            tracing::warn!(bad, rows = verdict.rows, reasons = self.reasons(verdict), "skipped bad rows");
+        if bad as f64 <= limit.max_bad_share * limit.rows as f64 {
+            tracing::warn!(bad, rows = limit.rows, reasons = self.reasons(limit), "skipped bad rows");
             return Ok(());
         }
         Err(SequencesError::TooManyBadRows {
             bad,
-            rows: verdict.rows,
-            limit: verdict.max_bad_share,
-            reasons: self.reasons(verdict),
+            rows: limit.rows,
+            limit: limit.max_bad_share,
+            reasons: self.reasons(limit),
             quarantine,
         })
     }
 
-    fn reasons(&self, verdict: &Verdict<'_>) -> String {
+    fn reasons(&self, limit: &BadRowLimit<'_>) -> String {
         let counts: Vec<_> =
             self.counts.iter().map(|(reason, n)| format!("{} {n}", reason.words())).collect();
         let mut text = counts.join(", ");
         if !self.unknown_actions.is_empty() {
             let unknown: Vec<_> =
                 self.unknown_actions.iter().map(|(action, n)| format!("`{action}` {n}")).collect();
-            let known = verdict.known_actions.join("`, `");
+            let known = limit.known_actions.join("`, `");
             _ = write!(
                 text,
                 "; unknown actions: {}; known, from the event schema: `{known}`",
@@ -173,14 +173,14 @@ impl BadRows {
             );
         }
         let implausible = self.counts.get(&BadRow::ImplausibleTime).copied().unwrap_or(0);
-        if 2 * implausible > verdict.rows {
+        if 2 * implausible > limit.rows {
             text.push_str("; `time_unit` is probably wrong");
             let best = UNITS.into_iter().zip(self.fitting).max_by_key(|(_, fitting)| *fitting);
             if let Some(((unit, name), fitting)) = best
                 && 2 * fitting > implausible
-                && unit != verdict.time_unit
+                && unit != limit.time_unit
             {
-                let read_as = UNITS[unit_row(verdict.time_unit)].1;
+                let read_as = UNITS[unit_row(limit.time_unit)].1;
                 _ = write!(text, ": `{name}` would fit, and the schema says `{read_as}`");
             }
         }
@@ -231,15 +231,15 @@ mod tests {
         for row in 0..1000 {
             bad.note(BadRow::UnknownAction, &file, row, || "say \"hi\"".to_owned());
         }
-        let verdict = |max_bad_share| Verdict {
+        let limit = |max_bad_share| BadRowLimit {
             rows: 2000,
             max_bad_share,
             quarantine: Some(&path),
             known_actions: &[],
             time_unit: TimeUnit::Seconds,
         };
-        bad.judge(&verdict(0.5)).unwrap();
-        let message = bad.judge(&verdict(0.4)).unwrap_err().to_string();
+        bad.judge(&limit(0.5)).unwrap();
+        let message = bad.judge(&limit(0.4)).unwrap_err().to_string();
         assert!(message.contains("1000 of 2000") && message.contains("quarantine.csv"), "{message}");
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 101);

@@ -1,4 +1,4 @@
-//! A batch of a log becomes rows: each row is found good, outside the window or bad; good ones are interned.
+//! A batch of a log becomes rows: each row is good, outside the time range or bad; good ones are interned.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,16 +56,16 @@ impl<'a> Ids<'a> {
     }
 
     /// Rows of the ids of good events.
-    pub(crate) fn intern(&self, fates: &[Fate], interner: &mut FastInterner) -> Vec<u32> {
-        let mut rows = Vec::with_capacity(fates.len());
+    pub(crate) fn intern(&self, statuses: &[RowStatus], interner: &mut FastInterner) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(statuses.len());
         if let Self::Text(ids) = self {
-            let good = texts(ids).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+            let good = texts(ids).zip(statuses).filter(|(_, status)| **status == RowStatus::Good);
             interner.texts(good.filter_map(|(id, _)| id), &mut rows);
             return rows;
         }
-        let mut fates = fates.iter();
+        let mut statuses = statuses.iter();
         self.for_each(|id| {
-            if let (Some(Fate::Good), Some(id)) = (fates.next(), id) {
+            if let (Some(RowStatus::Good), Some(id)) = (statuses.next(), id) {
                 rows.push(match id {
                     Id::Integer(id) => interner.integer(id),
                     Id::Text(id) => interner.text(id),
@@ -80,11 +80,11 @@ impl<'a> Ids<'a> {
     }
 
     /// Event keys of good events. With `raw` the column holds keys, not ids.
-    pub(crate) fn event_keys(&self, fates: &[Fate], raw: bool) -> Vec<u64> {
-        let mut keys = Vec::with_capacity(fates.len());
-        let mut fates = fates.iter();
+    pub(crate) fn event_keys(&self, statuses: &[RowStatus], raw: bool) -> Vec<u64> {
+        let mut keys = Vec::with_capacity(statuses.len());
+        let mut statuses = statuses.iter();
         self.for_each(|id| {
-            if matches!(fates.next(), Some(Fate::Good)) {
+            if matches!(statuses.next(), Some(RowStatus::Good)) {
                 keys.push(id.map_or(0, |id| event_key(id, raw)));
             }
         });
@@ -110,11 +110,11 @@ fn texts(column: &StringChunked) -> impl Iterator<Item = Option<&str>> {
     column.downcast_iter().flat_map(|chunk| chunk.iter())
 }
 
-/// What becomes of a row.
+/// Whether a row is an event that is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum RowStatus {
     Good,
-    /// Not in the window of time that was asked for; nothing else is asked of the row.
+    /// Not in the time range that was asked for; the rest of the row is not checked.
     Outside,
     Bad(BadRow),
 }
@@ -130,9 +130,9 @@ pub(crate) struct Batch<'a> {
     duration: Option<&'a Float32Chunked>,
 }
 
-/// Each row's fate, and what was worked out on the way, for every row, good or not.
-pub(crate) struct Checked {
-    pub(crate) fates: Vec<Fate>,
+/// Each row's status, and what was computed on the way, for every row, good or not.
+pub(crate) struct CheckedRows {
+    pub(crate) statuses: Vec<RowStatus>,
     pub(crate) timestamp: Vec<i64>,
     pub(crate) action_type: Vec<u8>,
 }
@@ -153,32 +153,32 @@ impl<'a> Batch<'a> {
     }
 
     /// The first fault of a row, in this order, is its reason: time, user, item, action.
-    pub(crate) fn check(&self, scale: TimeScale, window_s: (i64, i64), labels: &Labels) -> Checked {
-        let mut fates = Vec::with_capacity(self.time.len());
+    pub(crate) fn check(&self, scale: TimeScale, range_s: (i64, i64), labels: &Labels) -> CheckedRows {
+        let mut statuses = Vec::with_capacity(self.time.len());
         let mut timestamp = Vec::with_capacity(self.time.len());
         numbers(self.time).for_each(|raw| {
             let at = scale.seconds(raw.unwrap_or(0));
             timestamp.push(at);
-            fates.push(match raw {
-                None => Fate::Bad(BadRow::NullTimestamp),
-                Some(_) if !is_plausible(at) => Fate::Bad(BadRow::ImplausibleTime),
-                Some(_) if at < window_s.0 || at >= window_s.1 => Fate::Outside,
-                Some(_) => Fate::Good,
+            statuses.push(match raw {
+                None => RowStatus::Bad(BadRow::NullTimestamp),
+                Some(_) if !is_plausible(at) => RowStatus::Bad(BadRow::ImplausibleTime),
+                Some(_) if at < range_s.0 || at >= range_s.1 => RowStatus::Outside,
+                Some(_) => RowStatus::Good,
             });
         });
-        check_ids(&self.user, &mut fates, (BadRow::NullUserId, BadRow::EmptyUserId));
-        check_ids(&self.item, &mut fates, (BadRow::NullItemId, BadRow::EmptyItemId));
+        check_ids(&self.user, &mut statuses, (BadRow::NullUserId, BadRow::EmptyUserId));
+        check_ids(&self.item, &mut statuses, (BadRow::NullItemId, BadRow::EmptyItemId));
         let action_type = match self.action {
-            None => vec![0; fates.len()],
-            Some(actions) => check_actions(actions, &mut fates, labels),
+            None => vec![0; statuses.len()],
+            Some(actions) => check_actions(actions, &mut statuses, labels),
         };
-        Checked { fates, timestamp, action_type }
+        CheckedRows { statuses, timestamp, action_type }
     }
 
     /// 1 + row of the surface of good events, 0 for none; empty without a surface column, `None` on too many.
-    pub(crate) fn surfaces(&self, fates: &[Fate], labels: &mut Labels) -> Option<Vec<u16>> {
+    pub(crate) fn surfaces(&self, statuses: &[RowStatus], labels: &mut Labels) -> Option<Vec<u16>> {
         let Some(surfaces) = self.surface else { return Some(Vec::new()) };
-        let good = texts(surfaces).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+        let good = texts(surfaces).zip(statuses).filter(|(_, status)| **status == RowStatus::Good);
         let mut last = ("", 0);
         good.map(|(surface, _)| {
             let surface = surface.unwrap_or("");
@@ -191,16 +191,22 @@ impl<'a> Batch<'a> {
     }
 
     /// Seconds that good events lasted, NaN for unknown; empty without a duration column.
-    pub(crate) fn durations(&self, fates: &[Fate]) -> Vec<f32> {
+    pub(crate) fn durations(&self, statuses: &[RowStatus]) -> Vec<f32> {
         let Some(durations) = self.duration else { return Vec::new() };
-        let good = numbers(durations).zip(fates).filter(|(_, fate)| **fate == Fate::Good);
+        let good = numbers(durations).zip(statuses).filter(|(_, status)| **status == RowStatus::Good);
         good.map(|(duration, _)| duration.unwrap_or(f32::NAN)).collect()
     }
 
     /// Counts bad rows; `first_row` is the batch's first row in the file.
-    pub(crate) fn note_bad(&self, fates: &[Fate], bad: &mut BadRows, path: &Arc<Path>, first_row: u64) {
-        for (row, fate) in fates.iter().enumerate() {
-            let Fate::Bad(reason) = *fate else { continue };
+    pub(crate) fn note_bad(
+        &self,
+        statuses: &[RowStatus],
+        bad: &mut BadRows,
+        path: &Arc<Path>,
+        first_row: u64,
+    ) {
+        for (row, status) in statuses.iter().enumerate() {
+            let RowStatus::Bad(reason) = *status else { continue };
             let raw_time = self.time.get(row);
             let action = self.action.and_then(|actions| actions.get(row));
             bad.note(reason, path, first_row + row as u64, || match reason {
@@ -217,36 +223,37 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn check_ids(ids: &Ids<'_>, fates: &mut [Fate], (null, empty): (BadRow, BadRow)) {
+fn check_ids(ids: &Ids<'_>, statuses: &mut [RowStatus], (null, empty): (BadRow, BadRow)) {
     if !ids.has_bad() {
         return;
     }
-    let mut fates = fates.iter_mut();
+    let mut statuses = statuses.iter_mut();
     ids.for_each(|id| {
         let reason = match id {
             None => null,
             Some(Id::Text("")) => empty,
             Some(_) => {
-                fates.next();
+                statuses.next();
                 return;
             }
         };
-        if let Some(fate @ Fate::Good) = fates.next() {
-            *fate = Fate::Bad(reason);
+        if let Some(status @ RowStatus::Good) = statuses.next() {
+            *status = RowStatus::Bad(reason);
         }
     });
 }
 
-fn check_actions(actions: &StringChunked, fates: &mut [Fate], labels: &Labels) -> Vec<u8> {
-    let mut rows = Vec::with_capacity(fates.len());
+fn check_actions(actions: &StringChunked, statuses: &mut [RowStatus], labels: &Labels) -> Vec<u8> {
+    let mut rows = Vec::with_capacity(statuses.len());
     let mut last = (None, None);
-    texts(actions).zip(fates).for_each(|(action, fate)| {
+    texts(actions).zip(statuses).for_each(|(action, status)| {
         if action != last.0 || action.is_none() {
             last = (action, action.and_then(|action| labels.action(action)));
         }
         rows.push(last.1.unwrap_or(0));
-        if last.1.is_none() && *fate == Fate::Good {
-            *fate = Fate::Bad(if action.is_none() { BadRow::NullAction } else { BadRow::UnknownAction });
+        if last.1.is_none() && *status == RowStatus::Good {
+            *status =
+                RowStatus::Bad(if action.is_none() { BadRow::NullAction } else { BadRow::UnknownAction });
         }
     });
     rows

@@ -1,4 +1,4 @@
-//! The reader: files in, sequences and a report out.
+//! The reader: files in, sequences and a summary out.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 use dayvec_core::{EventSchema, Sequences};
 use polars::prelude::DataFrame;
 
-use crate::arrange::{Keep, Names, arrange};
-use crate::bad_rows::{BadRows, Verdict};
-use crate::batch::{Batch, Checked, Fate};
+use crate::arrange::{Dictionaries, Keep, arrange};
+use crate::bad_rows::{BadRowLimit, BadRows};
+use crate::batch::{Batch, CheckedRows, RowStatus};
 use crate::columns::TimeScale;
 use crate::error::{Result, SequencesError};
 use crate::intern::FastInterner;
 use crate::positive::Labels;
-use crate::report::ReadReport;
 use crate::scan::Scan;
-use crate::store::{Rows, Store};
+use crate::store::{EventRows, EventStore};
+use crate::summary::ReadSummary;
 
-/// What is read, and how many bad rows are borne.
+/// What is read, and how many bad rows are tolerated.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// First second (Unix time) of the events to take.
@@ -37,16 +37,16 @@ pub struct SequenceBuilder {
     labels: Labels,
     users: FastInterner,
     items: FastInterner,
-    store: Store,
+    store: EventStore,
     bad: BadRows,
-    report: ReadReport,
+    summary: ReadSummary,
     files: Vec<PathBuf>,
     /// The event column holds keys of a state file, not ids.
     raw_event_keys: bool,
 }
 
 /// Where a batch is from.
-struct Place {
+struct BatchOrigin {
     path: Arc<Path>,
     scale: TimeScale,
     /// Row in the file of the batch's first row.
@@ -69,9 +69,9 @@ impl SequenceBuilder {
             labels: Labels::new(schema),
             users: FastInterner::default(),
             items: FastInterner::default(),
-            store: Store::default(),
+            store: EventStore::default(),
             bad: BadRows::default(),
-            report: ReadReport::default(),
+            summary: ReadSummary::default(),
             files: Vec::new(),
             raw_event_keys: false,
         })
@@ -91,16 +91,16 @@ impl SequenceBuilder {
     pub fn push_files(&mut self, files: &[PathBuf]) -> Result<()> {
         for path in files {
             let scan = Scan::open(&self.schema, path)?;
-            let mut place = Place { path: path.as_path().into(), scale: scan.scale, first_row: 0 };
+            let mut origin = BatchOrigin { path: path.as_path().into(), scale: scan.scale, first_row: 0 };
             scan.batches(|frame| {
-                self.push_batch(&frame, &place)?;
-                place.first_row += frame.height() as u64;
+                self.push_batch(&frame, &origin)?;
+                origin.first_row += frame.height() as u64;
                 Ok(())
             })?;
-            self.report.files += 1;
-            self.report.rows += place.first_row;
+            self.summary.files += 1;
+            self.summary.rows += origin.first_row;
             self.files.push(path.clone());
-            tracing::debug!(file = %path.display(), rows = place.first_row, "read events");
+            tracing::debug!(file = %path.display(), rows = origin.first_row, "read events");
         }
         Ok(())
     }
@@ -108,10 +108,10 @@ impl SequenceBuilder {
     /// The sequences of all that was read.
     ///
     /// # Errors
-    /// [`SequencesError::EmptyLog`] when the files had no row (rows that are all outside the window give no user,
+    /// [`SequencesError::EmptyLog`] when the files had no row (rows that are all outside the time range give no user,
     /// and no error), [`SequencesError::TooManyBadRows`] when the bad share passes the limit.
-    pub fn finish(self, keep: Keep) -> Result<(Sequences, ReadReport)> {
-        if self.report.rows == 0 {
+    pub fn finish(self, keep: Keep) -> Result<(Sequences, ReadSummary)> {
+        if self.summary.rows == 0 {
             let (n_files, mut files) = (self.files.len(), self.files);
             files.truncate(3);
             return Err(SequencesError::EmptyLog { n_files, files });
@@ -120,55 +120,62 @@ impl SequenceBuilder {
     }
 
     /// The same, also of nothing.
-    pub(crate) fn finish_any(self, keep: Keep) -> Result<(Sequences, ReadReport)> {
-        self.bad.judge(&Verdict {
-            rows: self.report.rows,
+    pub(crate) fn finish_any(self, keep: Keep) -> Result<(Sequences, ReadSummary)> {
+        self.bad.judge(&BadRowLimit {
+            rows: self.summary.rows,
             max_bad_share: self.options.max_bad_share,
             quarantine: self.options.quarantine.as_deref(),
             known_actions: &self.schema.actions,
             time_unit: self.schema.time_unit,
         })?;
-        let names = Names {
+        let dictionaries = Dictionaries {
             users: self.users.into_interner().into_ids(),
             items: self.items.into_interner(),
             surfaces: self.labels.into_surfaces(),
         };
-        let (sequences, dropped) = arrange(self.store, names, keep);
-        let report = ReadReport {
+        let (sequences, dropped) = arrange(self.store, dictionaries, keep);
+        let summary = ReadSummary {
             kept: sequences.n_actions() as u64,
             duplicates: dropped.duplicates,
             beyond_keep: dropped.beyond_keep,
             bad: self.bad.into_counts(),
-            ..self.report
+            ..self.summary
         };
-        Ok((sequences, report))
+        Ok((sequences, summary))
     }
 
-    fn push_batch(&mut self, frame: &DataFrame, place: &Place) -> Result<()> {
+    fn push_batch(&mut self, frame: &DataFrame, origin: &BatchOrigin) -> Result<()> {
         let batch = Batch::of(frame).ok_or_else(|| SequencesError::Polars {
             action: "read",
-            path: place.path.to_path_buf(),
+            path: origin.path.to_path_buf(),
             source: polars::error::PolarsError::SchemaMismatch(
                 "a batch lacks a column that was asked for".into(),
             ),
         })?;
-        let window_s = (self.options.from_s, self.options.until_s);
-        let checked = batch.check(place.scale, window_s, &self.labels);
-        let fates = checked.fates.as_slice();
-        batch.note_bad(fates, &mut self.bad, &place.path, place.first_row);
+        let range_s = (self.options.from_s, self.options.until_s);
+        let checked = batch.check(origin.scale, range_s, &self.labels);
+        let statuses = checked.statuses.as_slice();
+        batch.note_bad(statuses, &mut self.bad, &origin.path, origin.first_row);
         let (users, items, labels) = (&mut self.users, &mut self.items, &mut self.labels);
         let raw = self.raw_event_keys;
         let (user, rest) = rayon::join(
-            || batch.user.intern(fates, users),
+            || batch.user.intern(statuses, users),
             || {
-                let item = batch.item.intern(fates, items);
-                let event = batch.event.as_ref().map_or(Vec::new(), |events| events.event_keys(fates, raw));
-                let surface = batch.surfaces(fates, labels)?;
-                Some(Rows { item, event, surface, duration_s: batch.durations(fates), ..Rows::default() })
+                let item = batch.item.intern(statuses, items);
+                let event =
+                    batch.event.as_ref().map_or(Vec::new(), |events| events.event_keys(statuses, raw));
+                let surface = batch.surfaces(statuses, labels)?;
+                Some(EventRows {
+                    item,
+                    event,
+                    surface,
+                    duration_s: batch.durations(statuses),
+                    ..EventRows::default()
+                })
             },
         );
         let mut rows = rest.ok_or_else(|| SequencesError::TooManySurfaces {
-            path: place.path.to_path_buf(),
+            path: origin.path.to_path_buf(),
             column: self.schema.columns.surface.clone().unwrap_or_default(),
         })?;
         rows.user = user;
@@ -178,18 +185,20 @@ impl SequenceBuilder {
     }
 
     /// Time, action and label of the good rows; counts the others.
-    fn complete(&mut self, rows: &mut Rows, checked: Checked) {
-        let Checked { fates, mut timestamp, mut action_type } = checked;
-        let plausible = timestamp.iter().zip(&fates).filter(|(_, fate)| !matches!(fate, Fate::Bad(_)));
-        self.report.newest_s = self.report.newest_s.max(plausible.map(|(&at, _)| at).max());
-        if rows.user.len() < fates.len() {
-            self.report.outside_window += fates.iter().filter(|fate| **fate == Fate::Outside).count() as u64;
-            retain_good(&mut timestamp, &fates);
-            retain_good(&mut action_type, &fates);
+    fn complete(&mut self, rows: &mut EventRows, checked: CheckedRows) {
+        let CheckedRows { statuses, mut timestamp, mut action_type } = checked;
+        let plausible =
+            timestamp.iter().zip(&statuses).filter(|(_, status)| !matches!(status, RowStatus::Bad(_)));
+        self.summary.newest_s = self.summary.newest_s.max(plausible.map(|(&at, _)| at).max());
+        if rows.user.len() < statuses.len() {
+            self.summary.outside_range +=
+                statuses.iter().filter(|status| **status == RowStatus::Outside).count() as u64;
+            retain_good(&mut timestamp, &statuses);
+            retain_good(&mut action_type, &statuses);
         }
-        let report = &mut self.report;
-        report.first_s = report.first_s.into_iter().chain(timestamp.iter().copied().min()).min();
-        report.last_s = report.last_s.into_iter().chain(timestamp.iter().copied().max()).max();
+        let summary = &mut self.summary;
+        summary.first_s = summary.first_s.into_iter().chain(timestamp.iter().copied().min()).min();
+        summary.last_s = summary.last_s.into_iter().chain(timestamp.iter().copied().max()).max();
         let positive = action_type.iter().enumerate().map(|(row, &action)| {
             let surface = rows.surface.get(row).copied().unwrap_or(0);
             let duration = rows.duration_s.get(row).copied().unwrap_or(f32::NAN);
@@ -200,7 +209,7 @@ impl SequenceBuilder {
     }
 }
 
-fn retain_good<T>(column: &mut Vec<T>, fates: &[Fate]) {
-    let mut fates = fates.iter();
-    column.retain(|_| fates.next() == Some(&Fate::Good));
+fn retain_good<T>(column: &mut Vec<T>, statuses: &[RowStatus]) {
+    let mut statuses = statuses.iter();
+    column.retain(|_| statuses.next() == Some(&RowStatus::Good));
 }

@@ -49,7 +49,7 @@ const ID_TYPES: &str = "text or integer";
 /// Matches the schema against the columns of the file at `path`.
 pub(crate) fn plan(schema: &EventSchema, found: &pl::Schema, path: &Path) -> Result<FileColumns> {
     let names = &schema.columns;
-    let file = File { found, path };
+    let file = FileSchema { found, path };
     let time_dtype = file.required(name::TIME, &names.timestamp, "")?;
     let (time, scale) = file.time(schema, time_dtype)?;
     let mut select = vec![
@@ -76,12 +76,12 @@ pub(crate) fn plan(schema: &EventSchema, found: &pl::Schema, path: &Path) -> Res
     Ok(FileColumns { select, scale })
 }
 
-struct File<'a> {
+struct FileSchema<'a> {
     found: &'a pl::Schema,
     path: &'a Path,
 }
 
-impl File<'_> {
+impl FileSchema<'_> {
     fn required(&self, role: &'static str, column: &str, hint: &'static str) -> Result<&DataType> {
         self.found.get(column).ok_or_else(|| SequencesError::MissingColumn {
             path: self.path.to_owned(),

@@ -28,15 +28,15 @@ mod intern;
 pub mod log;
 mod parallel;
 mod positive;
-mod report;
 mod scan;
 pub mod split;
 pub mod state;
 mod store;
+mod summary;
 
 pub use arrange::Keep;
 pub use bad_rows::BadRow;
 pub use builder::{ReadOptions, SequenceBuilder};
 pub use error::{Result, SequencesError};
 pub use log::event_files;
-pub use report::ReadReport;
+pub use summary::ReadSummary;

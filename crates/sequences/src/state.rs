@@ -10,11 +10,11 @@ use dayvec_core::{ColumnNames, EventSchema, Sequences, TimeUnit};
 use polars::error::PolarsError;
 use polars::prelude::{Column, DataFrame, ParquetWriter};
 
-use crate::arrange::{Keep, Names, arrange};
+use crate::arrange::{Dictionaries, Keep, arrange};
 use crate::builder::SequenceBuilder;
 use crate::error::{Result, SequencesError};
 use crate::intern::FastInterner;
-use crate::store::{HAS_EVENT_ID, Rows, Store};
+use crate::store::{EventRows, EventStore, HAS_EVENT_ID};
 
 /// Rows that are put into one row group.
 const ROWS_A_GROUP: usize = 1 << 18;
@@ -63,7 +63,7 @@ fn write_rows(sequences: &Sequences, schema: &EventSchema, file: File) -> Result
     Ok(())
 }
 
-/// Rows (user, action) as a table.
+/// EventRows (user, action) as a table.
 fn frame(
     sequences: &Sequences,
     schema: &EventSchema,
@@ -126,33 +126,33 @@ pub fn read(path: &Path, schema: &EventSchema) -> Result<Sequences> {
 /// to be encoded anew. Repeats of known actions, and late events that are older than what is kept, set no flag.
 #[must_use]
 pub fn merge(yesterday: &Sequences, today: &Sequences, keep: Keep) -> (Sequences, Vec<bool>) {
-    let mut merged = Merging::default();
+    let mut merged = MergedEvents::default();
     let yesterday_items = merged.push(yesterday);
     merged.push(today);
     let surfaces = merged.surfaces.clone();
-    let names = Names {
+    let dictionaries = Dictionaries {
         users: merged.users.into_interner().into_ids(),
         items: merged.items.into_interner(),
         surfaces: merged.surfaces,
     };
-    let (sequences, _) = arrange(merged.store, names, keep);
-    let known = Known { sequences: yesterday, items: &yesterday_items, surfaces: &surfaces };
-    let changed = known.changed(&sequences);
+    let (sequences, _) = arrange(merged.store, dictionaries, keep);
+    let previous = PreviousState { sequences: yesterday, items: &yesterday_items, surfaces: &surfaces };
+    let changed = previous.changed(&sequences);
     (sequences, changed)
 }
 
 #[derive(Default)]
-struct Merging {
+struct MergedEvents {
     users: FastInterner,
     items: FastInterner,
     surfaces: Vec<String>,
-    store: Store,
+    store: EventStore,
 }
 
 /// An item of a sequence that no kept action has.
 const NOT_MET: u32 = u32::MAX;
 
-impl Merging {
+impl MergedEvents {
     /// Appends the actions of all users, oldest first; gives the new row of each of their items.
     fn push(&mut self, sequences: &Sequences) -> Vec<u32> {
         let actions = &sequences.actions;
@@ -162,7 +162,7 @@ impl Merging {
             .chain(sequences.surfaces.iter().map(|name| surface_row(&mut self.surfaces, name)))
             .collect();
         let mut places = Vec::with_capacity(n_actions);
-        let mut rows = Rows { user: Vec::with_capacity(n_actions), ..Rows::default() };
+        let mut rows = EventRows { user: Vec::with_capacity(n_actions), ..EventRows::default() };
         for user in 0..sequences.n_users() {
             let range = sequences.range(user);
             if range.is_empty() {
@@ -203,14 +203,14 @@ fn surface_row(surfaces: &mut Vec<String>, name: &str) -> u16 {
     u16::try_from(row + 1).unwrap_or(0)
 }
 
-/// Yesterday's sequences, in the words of the merged ones.
-struct Known<'a> {
+/// Yesterday's sequences, to be compared with the merged ones: its items and surfaces by the merged rows.
+struct PreviousState<'a> {
     sequences: &'a Sequences,
     items: &'a [u32],
     surfaces: &'a [String],
 }
 
-impl Known<'_> {
+impl PreviousState<'_> {
     /// Which users' sequences differ; users of both are in the same order.
     fn changed(&self, merged: &Sequences) -> Vec<bool> {
         let mut known = 0;

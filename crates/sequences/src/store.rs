@@ -18,7 +18,7 @@ pub(crate) const HAS_EVENT_ID: u64 = 1 << 63;
 
 /// Events in input order; each column has an entry an event, the last three may instead be empty.
 #[derive(Default)]
-pub(crate) struct Rows {
+pub(crate) struct EventRows {
     /// Row of the user in order of first appearance.
     pub(crate) user: Vec<u32>,
     pub(crate) item: Vec<u32>,
@@ -35,7 +35,7 @@ pub(crate) struct Rows {
 pub(crate) type Parts<T> = Vec<Vec<T>>;
 
 /// All events so far.
-pub(crate) struct Store {
+pub(crate) struct EventStore {
     /// Part of each user.
     home: Vec<u8>,
     pub(crate) user: Parts<u32>,
@@ -48,7 +48,7 @@ pub(crate) struct Store {
     pub(crate) event: Parts<u64>,
 }
 
-impl Default for Store {
+impl Default for EventStore {
     fn default() -> Self {
         Self {
             home: Vec::new(),
@@ -64,14 +64,14 @@ impl Default for Store {
     }
 }
 
-impl Store {
+impl EventStore {
     /// Number of events.
     pub(crate) fn len(&self) -> usize {
         self.user.iter().map(Vec::len).sum()
     }
 
     /// Appends events of `users`, which may have grown since the last call.
-    pub(crate) fn push(&mut self, rows: &Rows, users: &IdColumn) {
+    pub(crate) fn push(&mut self, rows: &EventRows, users: &IdColumn) {
         let new = self.home.len()..users.len();
         self.home.extend(new.map(|user| part_of(id_hash(users.get(user))) as u8));
         let homes: Vec<u8> = rows.user.iter().map(|&user| self.home[user as usize]).collect();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use dayvec_core::{ColumnNames, EventSchema, PositiveRule, Sequences, TimeUnit};
-use dayvec_sequences::{Keep, ReadOptions, ReadReport, Result, SequenceBuilder};
+use dayvec_sequences::{Keep, ReadOptions, ReadSummary, Result, SequenceBuilder};
 use polars::prelude::{Column, DataFrame, ParquetWriter};
 
 /// 2011-12-09T00:00:00Z.
@@ -47,12 +47,12 @@ pub(crate) fn read(
     files: &[PathBuf],
     options: ReadOptions,
     keep: Keep,
-) -> Result<(Sequences, ReadReport)> {
+) -> Result<(Sequences, ReadSummary)> {
     let mut builder = SequenceBuilder::new(schema, options)?;
     builder.push_files(files)?;
     let (sequences, report) = builder.finish(keep)?;
     let accounted =
-        report.kept + report.duplicates + report.beyond_keep + report.outside_window + report.n_bad();
+        report.kept + report.duplicates + report.beyond_keep + report.outside_range + report.n_bad();
     assert_eq!(accounted, report.rows, "every row is accounted for: {report}");
     Ok((sequences, report))
 }
@@ -62,7 +62,7 @@ pub(crate) fn read_columns(
     schema: &EventSchema,
     columns: Vec<Column>,
     keep: Keep,
-) -> Result<(Sequences, ReadReport)> {
+) -> Result<(Sequences, ReadSummary)> {
     let folder = tempfile::tempdir().unwrap();
     let file = write_parquet(&folder.path().join("events.parquet"), columns);
     read(schema, &[file], options(), keep)

@@ -141,7 +141,7 @@ fn a_window_passes_over_other_events_good_or_bad() {
     let day = ReadOptions { from_s: DAY, until_s: DAY + DAY_S, ..options() };
     let (sequences, report) = read(&shop(), std::slice::from_ref(&file), day, ALL).unwrap();
     assert_eq!(lines(&sequences), ["u: b view 0"]);
-    assert_eq!((report.outside_window, report.n_bad()), (2, 0));
+    assert_eq!((report.outside_range, report.n_bad()), (2, 0));
     let later = ReadOptions { from_s: DAY + DAY_S + 1, ..options() };
     let (none, report) = read(&shop(), &[file], later, ALL).unwrap();
     assert_eq!((none.n_users(), none.offsets.as_slice(), report.rows), (0, [0].as_slice(), 3));

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::bad_rows::BadRow;
 
-/// Where every row of the input went: `rows = kept + duplicates + beyond_keep + outside_window + bad`.
+/// Where every row of the input went: `rows = kept + duplicates + beyond_keep + outside_range + bad`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ReadReport {
+pub struct ReadSummary {
     /// Files read.
     pub files: u64,
     /// Rows in the files.
@@ -21,19 +21,19 @@ pub struct ReadReport {
     pub duplicates: u64,
     /// Actions that the look-back or the newest M left out.
     pub beyond_keep: u64,
-    /// Events outside the asked window of time.
-    pub outside_window: u64,
+    /// Events outside the time range that was asked for.
+    pub outside_range: u64,
     /// Rows that are not events, by reason.
     pub bad: BTreeMap<BadRow, u64>,
-    /// Unix seconds of the oldest good event in the window; `None` without one.
+    /// Unix seconds of the oldest good event in the time range; `None` without one.
     pub first_s: Option<i64>,
     /// Unix seconds of the newest.
     pub last_s: Option<i64>,
-    /// Unix seconds of the newest plausible time in the files, inside the window or not: how far they reach.
+    /// Unix seconds of the newest plausible time in the files, inside the time range or not: how far they reach.
     pub newest_s: Option<i64>,
 }
 
-impl ReadReport {
+impl ReadSummary {
     /// All bad rows.
     #[must_use]
     pub fn n_bad(&self) -> u64 {
@@ -41,7 +41,7 @@ impl ReadReport {
     }
 }
 
-impl fmt::Display for ReadReport {
+impl fmt::Display for ReadSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows of {} files: {} actions kept", self.rows, self.files, self.kept)?;
         if let (Some(first), Some(last)) = (self.first_s, self.last_s) {
@@ -50,7 +50,7 @@ impl fmt::Display for ReadReport {
         let rest = [
             (self.duplicates, "duplicates"),
             (self.beyond_keep, "older than what is kept"),
-            (self.outside_window, "outside the window"),
+            (self.outside_range, "outside the time range"),
         ];
         for (count, words) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {words}")?;
