@@ -1,12 +1,12 @@
 //! The cache folder: index files, and a note of what was served last.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use dayvec_core::Shard;
 use serde::{Deserialize, Serialize};
 
+use crate::LookupError;
 use crate::index::Index;
 
 /// Name of the note of what was served last.
@@ -29,37 +29,21 @@ pub(crate) struct Current {
     pub(crate) manifest: String,
 }
 
-/// A cache folder that can't be had.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CacheError {
-    #[error("can't {verb} {} in the cache folder; check that it is writable and has space", path.display())]
-    Io {
-        verb: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("another process uses the cache folder {}; give each its own `cache_dir`", .0.display())]
-    Taken(PathBuf),
-}
-
 impl Cache {
-    /// Take the folder of the bucket `url` under `dir`, for indexes of `shard`; those of another shard are left aside, and
-    /// removed by the next [`Cache::note`].
-    pub(crate) fn open(dir: &Path, url: &str, shard: Shard) -> Result<Self, CacheError> {
+    /// Take the folder of the bucket `url` under `dir`, for indexes of `shard`; those of another shard are not used, and
+    /// are removed by the next [`Cache::note`].
+    pub(crate) fn open(dir: &Path, url: &str, shard: Shard) -> Result<Self, LookupError> {
         let name = &blake3::hash(url.as_bytes()).to_hex()[..16];
         let dir = dir.join(name);
-        let io = |verb, path: &Path| {
-            let path = path.to_owned();
-            move |source| CacheError::Io { verb, path, source }
-        };
-        fs::create_dir_all(&dir).map_err(io("make", &dir))?;
+        fs::create_dir_all(&dir).map_err(LookupError::disk("create", &dir))?;
         let lock_path = dir.join("lock");
-        let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
+        let lock = File::create(&lock_path).map_err(LookupError::disk("create", &lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(CacheError::Taken(dir)),
-            Err(fs::TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
+            Err(fs::TryLockError::WouldBlock) => return Err(LookupError::CacheInUse(dir)),
+            Err(fs::TryLockError::Error(source)) => {
+                return Err(LookupError::disk("lock", &lock_path)(source));
+            }
         }
         Ok(Self { dir, shard, _lock: lock })
     }
@@ -81,18 +65,18 @@ impl Cache {
         match Index::open(&self.index_path(&current.manifest)) {
             Ok(index) => Some((current, index)),
             Err(error) => {
-                tracing::warn!(%error, "the cached index is left aside");
+                tracing::warn!(%error, "the cached index can't be used; a new one is built");
                 None
             }
         }
     }
 
     /// Note what is served now, and remove all indexes but those of the manifests `keep`.
-    pub(crate) fn note(&self, current: &Current, keep: &[&str]) -> Result<(), CacheError> {
+    pub(crate) fn note(&self, current: &Current, keep: &[&str]) -> Result<(), LookupError> {
         let (path, new) = (self.dir.join(CURRENT), self.dir.join("current.new"));
         let text = serde_json::to_vec(current).unwrap_or_default();
-        let io = |source| CacheError::Io { verb: "write", path: path.clone(), source };
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(io)?;
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
+        written.map_err(LookupError::disk("write", &path))?;
         let keep: Vec<String> = keep.iter().map(|manifest| self.index_name(manifest)).collect();
         let is_old = |name: &str| name.contains(".index") && !keep.iter().any(|kept| kept == name);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {

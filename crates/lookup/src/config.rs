@@ -25,9 +25,9 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// Which of the users are served.
     pub shard: Shard,
-    /// Who may call; everybody without it.
+    /// Who may call; without it, any client.
     pub tokens_file: Option<PathBuf>,
-    /// When the bucket is asked for news.
+    /// When announcements are read.
     pub refresh: Refresh,
     /// What a client may ask for.
     pub limits: Limits,
@@ -35,11 +35,11 @@ pub struct Config {
     pub drain: Drain,
 }
 
-/// When the bucket is asked for news.
+/// When announcements are read.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Refresh {
-    /// Mean time between two looks.
+    /// Mean time between two reads.
     #[serde(with = "duration")]
     pub interval: Duration,
     /// Largest deviation from it, as a share.
@@ -48,7 +48,7 @@ pub struct Refresh {
 
 /// What a client may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Keys of a batch.
     pub max_batch_keys: usize,
@@ -67,7 +67,7 @@ pub struct Limits {
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Drain {
     /// How long health says NOT_SERVING before connections are closed.
     #[serde(with = "duration")]
@@ -77,34 +77,9 @@ pub struct Drain {
     pub deadline: Duration,
 }
 
-impl Default for Refresh {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(30), jitter: 0.2 }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_batch_keys: 1_000,
-            max_id_bytes: 512,
-            max_request_bytes: 1 << 20,
-            max_reply_bytes: 16 << 20,
-            max_concurrent_streams: 1_024,
-            max_connection_age: Duration::from_secs(1800),
-        }
-    }
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self { notice: Duration::from_secs(2), deadline: Duration::from_secs(20) }
-    }
-}
-
-/// Settings as written; what a file leaves out is as in the shipped one.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Settings as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Raw {
     bucket: String,
     listen: String,
@@ -117,24 +92,8 @@ struct Raw {
     drain: Drain,
 }
 
-impl Default for Raw {
-    fn default() -> Self {
-        Self {
-            bucket: "./bucket".into(),
-            listen: "0.0.0.0:50051".into(),
-            admin_listen: "0.0.0.0:9102".into(),
-            cache_dir: "./work/lookup".into(),
-            shard: Shard::WHOLE.into(),
-            tokens_file: None,
-            refresh: Refresh::default(),
-            limits: Limits::default(),
-            drain: Drain::default(),
-        }
-    }
-}
-
 impl Config {
-    /// Read `file`, or the shipped settings, and the environment.
+    /// Read the shipped settings, `file` over them, and the environment over both.
     ///
     /// # Errors
     /// [`ConfigError::Faults`] with every fault.
@@ -163,7 +122,7 @@ impl TryFrom<Raw> for Config {
             faults.push("cache_dir: is empty; name a folder".to_owned());
         }
         if raw.refresh.interval.is_zero() {
-            faults.push("refresh.interval: must be longer than nothing".to_owned());
+            faults.push("refresh.interval: must be positive".to_owned());
         }
         if !(0.0..1.0).contains(&raw.refresh.jitter) {
             faults.push(format!("refresh.jitter: {} is not a share from 0 up to 1", raw.refresh.jitter));
@@ -181,7 +140,7 @@ impl TryFrom<Raw> for Config {
             }
         }
         if limits.max_connection_age.is_zero() {
-            faults.push("limits.max_connection_age: must be longer than nothing".to_owned());
+            faults.push("limits.max_connection_age: must be positive".to_owned());
         }
         let (Ok(bucket), Ok(shard), Ok(listen), Ok(admin_listen), true) =
             (bucket, shard, listen, admin_listen, faults.is_empty())
@@ -197,36 +156,27 @@ impl TryFrom<Raw> for Config {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_shipped_settings_are_the_defaults() {
-        struct AsTyped(Raw);
-        impl TryFrom<Raw> for AsTyped {
-            type Error = Vec<String>;
-            fn try_from(raw: Raw) -> Result<Self, Vec<String>> {
-                Ok(Self(raw))
-            }
-        }
-        assert_eq!(config::load::<Raw, AsTyped>(None, SHIPPED).unwrap().0, Raw::default());
-    }
-
-    #[test]
-    fn the_shipped_settings_are_good() {
-        let config = Config::load(None).unwrap();
-        assert_eq!(config.limits.max_batch_keys, 1000);
-        assert_eq!(config.bucket.scheme(), "file");
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once() {
+    fn load(text: &str) -> Result<Config, ConfigError> {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let wrong = SHIPPED
-            .replace("bucket: ./bucket", "bucket: ''")
-            .replace("0.0.0.0:50051", "50051")
-            .replace("jitter: 0.2", "jitter: 2")
-            .replace("max_batch_keys: 1000", "max_batch_keys: 0")
-            .replace("interval: 30s", "interval: soon");
-        std::fs::write(file.path(), wrong).unwrap();
-        let message = Config::load(Some(file.path())).unwrap_err().to_string();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path()))
+    }
+
+    #[test]
+    fn a_file_holds_only_what_differs() {
+        let shipped = Config::load(None).unwrap();
+        assert_eq!((shipped.limits.max_batch_keys, shipped.bucket.scheme()), (1000, "file"));
+        let config = load("limits: {max_batch_keys: 7}\nshard: 1/4\n").unwrap();
+        assert_eq!((config.limits.max_batch_keys, config.shard.to_string()), (7, "1/4".to_owned()));
+        assert_eq!(config.limits.max_id_bytes, shipped.limits.max_id_bytes);
+        assert_eq!(config.refresh, shipped.refresh);
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let wrong =
+            "bucket: ''\nlisten: 50051\nrefresh: {jitter: 2, interval: soon}\nlimits: {max_batch_keys: 0}\n";
+        let message = load(wrong).unwrap_err().to_string();
         for fault in
             ["bucket:", "listen:", "refresh.jitter:", "limits.max_batch_keys:", "refresh.interval: `soon`"]
         {

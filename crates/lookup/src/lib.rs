@@ -8,6 +8,7 @@
 
 mod cache;
 pub mod config;
+mod error;
 pub mod index;
 mod meter;
 mod refresh;
@@ -19,4 +20,5 @@ mod vector;
 mod wire;
 
 pub use config::Config;
+pub use error::LookupError;
 pub use server::run;

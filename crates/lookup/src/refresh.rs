@@ -8,20 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dayvec_bucket::{Bucket, BucketError};
+use dayvec_bucket::Bucket;
 use dayvec_core::Shard;
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::OrFault as _;
+use dayvec_runtime::service::Health;
 use dayvec_snapshot::{
-    Announcement, ElementType, Manifest, Part, SnapshotError, announcements_after, newest_announcement,
-    read_items_part, read_manifest, read_users_part,
+    Announcement, ElementType, Manifest, Part, announcements_after, newest_announcement, read_items_part,
+    read_manifest, read_users_part,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::cache::{Cache, CacheError, Current};
+use crate::LookupError;
+use crate::cache::{Cache, Current};
 use crate::config::{Config, Refresh};
-use crate::index::{Element, Index, IndexBuilder, IndexError, Shape};
+use crate::index::{Element, Index, IndexBuilder, Shape};
 use crate::meter::{self, SwapOutcome};
-use crate::server::Health;
 use crate::serving::{About, Serving, Snapshot};
 
 /// Parts fetched ahead of the one that is laid out; each is held in memory.
@@ -29,43 +30,6 @@ const PARTS_AHEAD: usize = 2;
 
 /// A refused snapshot is tried again after this long: someone may have restored its object.
 const RETRY_REFUSED: Duration = Duration::from_secs(600);
-
-/// Why a refresh came to nothing.
-#[derive(Debug, thiserror::Error)]
-enum RefreshError {
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
-impl RefreshError {
-    /// Whether the snapshot itself is bad, so that an older one is the better answer.
-    const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Index(IndexError::BadSnapshot(_))
-                | Self::Snapshot(
-                    SnapshotError::Damaged { .. }
-                        | SnapshotError::UnsupportedFormat { .. }
-                        | SnapshotError::Bucket(BucketError::NotFound { .. } | BucketError::Damaged { .. })
-                )
-        )
-    }
-
-    /// The error with its causes, for people.
-    fn told(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
-    }
-}
 
 /// Keeps what is served up to date.
 #[derive(Debug)]
@@ -83,13 +47,8 @@ pub(crate) struct Refresher {
 impl Refresher {
     /// Open the bucket and take the cache folder.
     pub(crate) fn new(config: &Config, serving: Arc<Serving>, health: Health) -> anyhow::Result<Self> {
-        let bucket = Bucket::open(&config.bucket).or_exit(Exit::BadConfig)?;
-        let cache =
-            Cache::open(&config.cache_dir, config.bucket.as_str(), config.shard).map_err(|error| {
-                let exit =
-                    if matches!(error, CacheError::Taken(_)) { Exit::LostRace } else { Exit::BadConfig };
-                anyhow::Error::from(error).context(exit)
-            })?;
+        let bucket = Bucket::open(&config.bucket).or_fault()?;
+        let cache = Cache::open(&config.cache_dir, config.bucket.as_str(), config.shard).or_fault()?;
         let (cache, refused) = (Arc::new(cache), HashMap::new());
         let &Config { refresh: timing, shard, .. } = config;
         Ok(Self { bucket, cache, serving, health, timing, shard, refused })
@@ -106,16 +65,19 @@ impl Refresher {
             let looked = self.look().await;
             if let Err(error) = &looked {
                 meter::swap(SwapOutcome::Failed);
-                tracing::warn!(error = error.told(), "refresh failed; what is served stays");
+                tracing::warn!(
+                    error = error.chain(),
+                    "refresh failed; the current snapshot stays in service"
+                );
             }
-            self.serving.refreshed(looked.as_ref().map_or_else(RefreshError::told, Clone::clone));
+            self.serving.refreshed(looked.as_ref().map_or_else(LookupError::chain, Clone::clone));
             let served = self.serving.get().clone();
             match (looked, &served) {
-                (Err(error), None) if is_first => return Err(error).or_exit(Exit::Unavailable),
+                (Err(error), None) if is_first => return Err(error).or_fault(),
                 (_, Some(served)) => meter::age(served),
                 (Ok(_), None) if is_first => tracing::warn!(
                     bucket = %self.bucket.url(),
-                    "nothing is announced there yet; calls are UNAVAILABLE until it is"
+                    "no snapshot is announced in this bucket yet; calls get UNAVAILABLE until one is"
                 ),
                 _ => {}
             }
@@ -130,15 +92,15 @@ impl Refresher {
         let found = blocking(move || cache.current()).await;
         if let Some((current, index)) = found {
             match Snapshot::new(index) {
-                Ok(snapshot) => self.serve(Arc::new(snapshot), current.announcement).await?,
-                Err(error) => tracing::warn!(%error, "the cached index is left aside"),
+                Ok(snapshot) => self.serve(Arc::new(snapshot), current.announcement).await.or_fault()?,
+                Err(error) => tracing::warn!(%error, "the cached index can't be used; a new one is built"),
             }
         }
         Ok(())
     }
 
     /// Look once at the announcements. Returns why the newest one is not served, or an empty text.
-    async fn look(&mut self) -> Result<String, RefreshError> {
+    async fn look(&mut self) -> Result<String, LookupError> {
         let served = self.serving.get().as_ref().map_or(0, |served| served.announcement);
         let Some(newest) = newest_announcement(&self.bucket).await? else { return Ok(String::new()) };
         if newest.sequence == served || self.take(&newest).await? {
@@ -155,7 +117,7 @@ impl Refresher {
     }
 
     /// Serve what `announcement` names; false when that is refused.
-    async fn take(&mut self, announcement: &Announcement) -> Result<bool, RefreshError> {
+    async fn take(&mut self, announcement: &Announcement) -> Result<bool, LookupError> {
         let manifest = &announcement.manifest;
         if self.refused.get(manifest).is_some_and(|(at, _)| at.elapsed() < RETRY_REFUSED) {
             return Ok(false);
@@ -178,15 +140,19 @@ impl Refresher {
             }
             Err(error) if error.is_refusal() => {
                 meter::swap(SwapOutcome::Refused);
-                tracing::error!(manifest, error = error.told(), "snapshot refused; what is served stays");
-                self.refused.insert(manifest.clone(), (Instant::now(), error.told()));
+                tracing::error!(
+                    manifest,
+                    error = error.chain(),
+                    "snapshot refused; the current snapshot stays in service"
+                );
+                self.refused.insert(manifest.clone(), (Instant::now(), error.chain()));
                 Ok(false)
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn serve(&self, snapshot: Arc<Snapshot>, announcement: u64) -> Result<(), CacheError> {
+    async fn serve(&self, snapshot: Arc<Snapshot>, announcement: u64) -> Result<(), LookupError> {
         let before = self.serving.get().as_ref().map(|served| Arc::clone(&served.current));
         let manifest = snapshot.about.manifest.clone();
         tracing::info!(snapshot = snapshot.about.snapshot_id, announcement, "serving");
@@ -205,7 +171,7 @@ impl Refresher {
     }
 
     /// Open the index of a manifest, from the cache if it is there, else from the bucket.
-    async fn open(&self, manifest: &str) -> Result<Snapshot, RefreshError> {
+    async fn open(&self, manifest: &str) -> Result<Snapshot, LookupError> {
         let start = Instant::now();
         let path = self.cache.index_path(manifest);
         let cached = {
@@ -217,8 +183,7 @@ impl Refresher {
             Some(Err(_)) | None => {
                 let unfinished = self.cache.unfinished_path(manifest);
                 let index = lay_out(&self.bucket, manifest, self.shard, &unfinished).await?;
-                let io = |source| IndexError::Io { verb: "rename", path: path.clone(), source };
-                std::fs::rename(&unfinished, &path).map_err(io)?;
+                std::fs::rename(&unfinished, &path).map_err(LookupError::disk("rename", &path))?;
                 index
             }
         };
@@ -236,7 +201,7 @@ impl Refresher {
 
 /// Fetch the parts of a snapshot that are the shard's, verify each, and lay them out as an index at `path`. Memory holds
 /// a few parts.
-async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Result<Index, RefreshError> {
+async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Result<Index, LookupError> {
     let manifest = read_manifest(bucket, key).await?;
     let about = About {
         snapshot_id: manifest.snapshot_id.clone(),
@@ -249,13 +214,13 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
     };
     let buckets = about.buckets();
     if buckets.is_empty() {
-        let reason = format!("of its {} buckets of users none is in shard {shard}", manifest.n_buckets);
-        return Err(IndexError::BadSnapshot(reason).into());
+        let reason = format!("none of its {} buckets of users is in shard {shard}", manifest.n_buckets);
+        return Err(LookupError::BadSnapshot(reason));
     }
-    let (counted, told) = (n_users(&manifest.user_parts), manifest.totals.users);
-    if counted != told {
-        let reason = format!("its parts hold {counted} users, its manifest says {told}");
-        return Err(IndexError::BadSnapshot(reason).into());
+    let (counted, listed) = (n_users(&manifest.user_parts), manifest.totals.users);
+    if counted != listed {
+        let reason = format!("its parts hold {counted} users, its manifest says {listed}");
+        return Err(LookupError::BadSnapshot(reason));
     }
     let user_parts = manifest.user_parts[buckets.start as usize..buckets.end as usize].to_vec();
     let path = path.to_owned();
@@ -276,7 +241,7 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
         builder = blocking(move || builder.add_items(&block.ids, &block.values).map(|()| builder)).await?;
     }
     let about = serde_json::to_vec(&about).expect("plain text fields");
-    Ok(blocking(move || builder.finish(&about)).await?)
+    blocking(move || builder.finish(&about)).await
 }
 
 fn n_users(parts: &[Part]) -> u64 {

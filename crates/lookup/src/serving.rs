@@ -10,7 +10,8 @@ use dayvec_core::{Day, Shard, bucket_of};
 use dayvec_proto::lookup::v1;
 use serde::{Deserialize, Serialize};
 
-use crate::index::{Index, IndexError};
+use crate::LookupError;
+use crate::index::Index;
 use crate::wire;
 
 /// What an index file says of its snapshot, so that it can be served without asking the bucket.
@@ -45,9 +46,9 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(index: Index) -> Result<Self, IndexError> {
+    pub(crate) fn new(index: Index) -> Result<Self, LookupError> {
         let about: About = serde_json::from_slice(index.about()).map_err(|error| {
-            IndexError::BadSnapshot(format!("the index does not say what it holds: {error}"))
+            LookupError::BadSnapshot(format!("the index does not say what it holds: {error}"))
         })?;
         let mut snapshot = Self { about, index, encoded: Bytes::new() };
         snapshot.encoded = wire::snapshot(&snapshot.message(SystemTime::UNIX_EPOCH));

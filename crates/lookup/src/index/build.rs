@@ -12,7 +12,8 @@ use super::layout::{
     ALIGNMENT, DIGEST, Element, HEADER_BYTES, Layout, MOST_PLACE, RECORD_HEAD_BYTES, SLOT_BYTES, Table,
     first_slot, may_be, place, slot, slot_bits,
 };
-use super::{Index, IndexError};
+use super::read::Index;
+use crate::LookupError;
 
 /// Bytes gathered before each write.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -60,12 +61,12 @@ impl IndexBuilder {
     /// Begin a file at `path`, which is replaced.
     ///
     /// # Errors
-    /// [`IndexError::Io`] when the file can't be made; [`IndexError::BadSnapshot`] for embeddings without numbers.
-    pub fn create(path: &Path, shape: Shape) -> Result<Self, IndexError> {
+    /// [`LookupError::Disk`] when the file can't be made; [`LookupError::BadSnapshot`] for embeddings without numbers.
+    pub fn create(path: &Path, shape: Shape) -> Result<Self, LookupError> {
         if shape.dim == 0 {
-            return Err(IndexError::BadSnapshot("its embeddings have no numbers".to_owned()));
+            return Err(LookupError::BadSnapshot("its embeddings have no numbers".to_owned()));
         }
-        let to = Output::create(path).map_err(|source| IndexError::Io {
+        let to = Output::create(path).map_err(|source| LookupError::Disk {
             verb: "create",
             path: path.to_owned(),
             source,
@@ -84,8 +85,8 @@ impl IndexBuilder {
     /// Add users, in any order.
     ///
     /// # Errors
-    /// [`IndexError::BadSnapshot`] for another width, a number that is not finite, or more users than announced.
-    pub fn add_users(&mut self, block: &EmbeddingBlock) -> Result<(), IndexError> {
+    /// [`LookupError::BadSnapshot`] for another width, a number that is not finite, or more users than announced.
+    pub fn add_users(&mut self, block: &EmbeddingBlock) -> Result<(), LookupError> {
         self.check(&block.ids, block.dim, &block.values, "user")?;
         for row in 0..block.len() {
             let numbers = block.embedding(row);
@@ -101,7 +102,7 @@ impl IndexBuilder {
     ///
     /// # Errors
     /// As [`IndexBuilder::add_users`].
-    pub fn add_items(&mut self, ids: &IdColumn, values: &[f32]) -> Result<(), IndexError> {
+    pub fn add_items(&mut self, ids: &IdColumn, values: &[f32]) -> Result<(), LookupError> {
         self.begin_items()?;
         self.check(ids, self.shape.dim, values, "item")?;
         for (id, numbers) in ids.iter().zip(values.chunks_exact(self.shape.dim)) {
@@ -113,8 +114,8 @@ impl IndexBuilder {
     /// Write what remains, with `about` for [`Index::about`], make it durable, and open the index.
     ///
     /// # Errors
-    /// [`IndexError::BadSnapshot`] when rows are missing or an id has two; [`IndexError::Io`].
-    pub fn finish(mut self, about: &[u8]) -> Result<Index, IndexError> {
+    /// [`LookupError::BadSnapshot`] when rows are missing or an id has two; [`LookupError::Disk`].
+    pub fn finish(mut self, about: &[u8]) -> Result<Index, LookupError> {
         self.begin_items()?;
         let items = self.end_table("items", self.shape.n_items)?;
         let users = self.users.expect("begin_items has set it");
@@ -131,18 +132,18 @@ impl IndexBuilder {
         };
         let Self { path, mut to, suspects, .. } = self;
         let written = to.write(&mean).and_then(|()| to.write(about)).and_then(|()| to.seal(&layout));
-        written.map_err(|source| IndexError::Io { verb: "write", path: path.clone(), source })?;
+        written.map_err(|source| LookupError::Disk { verb: "write", path: path.clone(), source })?;
         let index = Index::open(&path)?;
         match suspects.iter().find(|(one, other)| index.have_one_id(*one, *other)) {
             Some((one, _)) => {
                 let id = String::from_utf8_lossy(index.id(*one));
-                Err(IndexError::BadSnapshot(format!("`{id}` has two rows")))
+                Err(LookupError::BadSnapshot(format!("`{id}` has two rows")))
             }
             None => Ok(index),
         }
     }
 
-    fn begin_items(&mut self) -> Result<(), IndexError> {
+    fn begin_items(&mut self) -> Result<(), LookupError> {
         if self.users.is_none() {
             self.users = Some(self.end_table("users", self.shape.n_users)?);
         }
@@ -150,11 +151,11 @@ impl IndexBuilder {
     }
 
     /// Write the slots of the table under construction.
-    fn end_table(&mut self, what: &str, expected: usize) -> Result<Table, IndexError> {
+    fn end_table(&mut self, what: &str, expected: usize) -> Result<Table, LookupError> {
         let keys = std::mem::take(&mut self.keys);
         let n_rows = keys.len();
         if n_rows != expected {
-            return Err(IndexError::BadSnapshot(format!(
+            return Err(LookupError::BadSnapshot(format!(
                 "its parts hold {n_rows} {what}, its manifest says {expected}"
             )));
         }
@@ -175,9 +176,9 @@ impl IndexBuilder {
         Ok(table)
     }
 
-    fn check(&self, ids: &IdColumn, dim: usize, values: &[f32], what: &str) -> Result<(), IndexError> {
+    fn check(&self, ids: &IdColumn, dim: usize, values: &[f32], what: &str) -> Result<(), LookupError> {
         let expected = self.shape.dim;
-        let bad = |reason: String| Err(IndexError::BadSnapshot(reason));
+        let bad = |reason: String| Err(LookupError::BadSnapshot(reason));
         if dim != expected || values.len() != ids.len() * expected {
             return bad(format!("{what} embeddings have {dim} numbers, the manifest says {expected}"));
         }
@@ -191,16 +192,16 @@ impl IndexBuilder {
         }
     }
 
-    fn push(&mut self, id: &str, times: [i64; 2], numbers: &[f32]) -> Result<(), IndexError> {
+    fn push(&mut self, id: &str, times: [i64; 2], numbers: &[f32]) -> Result<(), LookupError> {
         if self.to.len > MOST_PLACE {
-            return Err(IndexError::BadSnapshot("it is larger than an index can be".to_owned()));
+            return Err(LookupError::BadSnapshot("it is larger than an index can be".to_owned()));
         }
         self.keys.push((id_hash(id), self.to.len));
         self.to.record(id, times, numbers, self.shape.element).map_err(|source| self.failed(source))
     }
 
-    fn failed(&self, source: std::io::Error) -> IndexError {
-        IndexError::Io { verb: "write", path: self.path.clone(), source }
+    fn failed(&self, source: std::io::Error) -> LookupError {
+        LookupError::Disk { verb: "write", path: self.path.clone(), source }
     }
 }
 

@@ -3,14 +3,14 @@
 //! ```text
 //! header    magic, digest of all that follows, offsets                                    (layout.rs)
 //! table     of users, then of items:
-//!   records   one a row, in the order of arrival: times, the numbers, id
+//!   records   one a row, in order of arrival: times, the numbers, id
 //!   slots     a power of two of them, at most two thirds taken: bits of the hash and place of the record
 //! mean      of all user embeddings, f32                                                    [dim]
-//! about     what the snapshot says of itself, JSON
+//! about     the snapshot's ids and day, JSON
 //! ```
 //!
 //! The top bits of an id's hash say where its slot is, so slots are nearly sorted by hash and rows with equal bits stand
-//! next to each other. A find waits for memory twice, for a slot and for a record, whatever the number of rows. The full
+//! next to each other. A lookup waits for memory twice, for a slot and for a record, whatever the number of rows. The full
 //! id is compared, so equal hashes never answer with another user's embedding. A file is read only once its digest
 //! matches.
 
@@ -22,41 +22,12 @@ pub use build::{IndexBuilder, Shape};
 pub use layout::Element;
 pub use read::{Index, Row};
 
-use std::io;
-use std::path::PathBuf;
-
-/// Why there is no index.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// The disk refused; mend it (space, permissions) and let the service retry.
-    #[error("can't {verb} the index file {}", path.display())]
-    Io {
-        /// What was tried: "write", "read", "map".
-        verb: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not what was written: torn, corrupt, or of another version. It is built anew.
-    #[error("the index file {} can't be used: {reason}", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What does not match.
-        reason: String,
-    },
-    /// The snapshot contradicts itself; it must not be served.
-    #[error("the snapshot can't be served: {0}")]
-    BadSnapshot(String),
-}
-
 #[cfg(test)]
 mod tests {
     use dayvec_core::{EmbeddingBlock, IdColumn};
 
     use super::*;
+    use crate::LookupError;
 
     const DIM: usize = 3;
 
@@ -134,7 +105,7 @@ mod tests {
             let mut changed = whole.clone();
             changed[at] ^= 1;
             std::fs::write(&path, changed).unwrap();
-            assert!(matches!(Index::open(&path), Err(IndexError::Corrupt { .. })), "byte {at}");
+            assert!(matches!(Index::open(&path), Err(LookupError::CorruptIndex { .. })), "byte {at}");
         }
         for len in [0, 100, whole.len() - 1] {
             std::fs::write(&path, &whole[..len]).unwrap();

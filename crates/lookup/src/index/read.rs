@@ -6,11 +6,11 @@ use std::path::Path;
 use dayvec_core::id_hash;
 use memmap2::Mmap;
 
-use super::IndexError;
 use super::layout::{
     DIGEST, Element, HEADER_BYTES, Layout, RECORD_HEAD_BYTES, SLOT_BYTES, Table, first_slot, may_be, place,
     read_u64,
 };
+use crate::LookupError;
 
 /// A snapshot opened for reading. Lookups allocate nothing and take no lock.
 #[derive(Debug)]
@@ -36,10 +36,10 @@ impl Index {
     /// Verifying reads all of it, which also brings it into memory before the first request does.
     ///
     /// # Errors
-    /// [`IndexError::Corrupt`] when the file is not as it was written, [`IndexError::Io`] when it can't be read.
-    pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let io = |verb| move |source| IndexError::Io { verb, path: path.to_owned(), source };
-        let corrupt = |reason: String| IndexError::Corrupt { path: path.to_owned(), reason };
+    /// [`LookupError::CorruptIndex`] when the file is not as it was written, [`LookupError::Disk`] when it can't be read.
+    pub fn open(path: &Path) -> Result<Self, LookupError> {
+        let io = |verb| move |source| LookupError::Disk { verb, path: path.to_owned(), source };
+        let corrupt = |reason: String| LookupError::CorruptIndex { path: path.to_owned(), reason };
         let file = File::open(path).map_err(io("read"))?;
         let map = map(&file).map_err(io("map"))?;
         let layout = Layout::from_bytes(&map).map_err(corrupt)?;

@@ -68,7 +68,7 @@ fn tokens_that_cannot_be_had_are_a_wrong_setting() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(
-        said.contains("can't read the tokens of clients") && said.contains(file.to_str().unwrap()),
+        said.contains("can't read the file of client tokens") && said.contains(file.to_str().unwrap()),
         "{said}"
     );
 }

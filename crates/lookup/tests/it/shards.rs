@@ -94,6 +94,6 @@ async fn a_shard_without_a_bucket_serves_nothing_and_says_why() {
     let service = serve(config(&world, "0/8", "cache")).await;
     let status = service.until(|status| !status.refresh_error.is_empty()).await;
     assert_eq!(status.snapshot, None);
-    assert!(status.refresh_error.contains("of its 4 buckets of users none is in shard 0/8"), "{status:?}");
+    assert!(status.refresh_error.contains("none of its 4 buckets of users is in shard 0/8"), "{status:?}");
     service.stop().await.unwrap();
 }

@@ -43,7 +43,7 @@ async fn only_listed_clients_are_answered_and_probes_are_not_asked() {
 
     for (token, said) in [
         (Token::None, "authorization: Bearer TOKEN"),
-        (Token::given("fedcba9876543210fedcba9876543210", "test").unwrap(), "none of a client"),
+        (Token::given("fedcba9876543210fedcba9876543210", "test").unwrap(), "not known to the service"),
     ] {
         let mut stranger = with(token);
         let refused = stranger.get_user_embedding(ask("7")).await.unwrap_err();

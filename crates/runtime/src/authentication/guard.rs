@@ -27,7 +27,7 @@ type Clients = HashMap<Digest, Arc<str>>;
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It can't be read.
-    #[error("can't read the tokens of clients in {}", path.display())]
+    #[error("can't read the file of client tokens {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum TokensError {
         #[source]
         source: io::Error,
     },
-    /// A line is not as it should be. The line itself is not told: it may hold a token.
+    /// A line is malformed. Its text is not shown: it may contain a token.
     #[error("{}, line {line}: {fault}", path.display())]
     BadLine {
         /// The file.
@@ -45,27 +45,27 @@ pub enum TokensError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// Nobody is listed.
-    #[error("{} lists no client; write a line `NAME TOKEN` for each", .0.display())]
+    /// The file lists no client.
+    #[error("{} lists no client; add one line `NAME TOKEN` for each", .0.display())]
     Empty(PathBuf),
 }
 
 /// Why a call is refused, fit for its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It names no token.
-    #[error("a token is needed: send `authorization: Bearer TOKEN`")]
+    /// It carries no token.
+    #[error("a token is required: send the header `authorization: Bearer TOKEN`")]
     Missing,
-    /// Its token is nobody's.
-    #[error("the token is none of a client of this service")]
+    /// Its token is not listed.
+    #[error("this token is not known to the service")]
     Unknown,
 }
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Anybody: no tokens are asked for.
-    Anybody,
+    /// Any client: the service requires no tokens.
+    Any,
     /// The client that the file lists by this name.
     Client(Arc<str>),
 }
@@ -83,11 +83,11 @@ struct Listed {
 }
 
 impl Guard {
-    /// Let in whom the file lists, one client a line: its name and its token, divided by white space. A name may have
-    /// several tokens. Lines that begin with `#` are left out. Without a file, everybody is let in.
+    /// Admit the clients of the file, one a line: name and token, separated by white space. A name may have
+    /// several tokens. Lines that begin with `#` are left out. Without a file, any client is admitted.
     ///
     /// # Errors
-    /// [`TokensError`], for a file that can't be read or lists nobody, and the first line that is wrong.
+    /// [`TokensError`], for a file that can't be read or lists no client, and for the first malformed line.
     pub fn open(path: Option<&Path>) -> Result<Self, TokensError> {
         for reason in ["missing", "unknown"] {
             counter!("authentication_refused_total", "reason" => reason).absolute(0);
@@ -101,13 +101,13 @@ impl Guard {
         Ok(Self(Some(Arc::new(Listed { path: path.to_owned(), clients, seen }))))
     }
 
-    /// Whether tokens are asked for.
+    /// Whether tokens are required.
     #[must_use]
     pub const fn asks(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Look at the file now and then until `shutdown`, and go by what it says from then on.
+    /// Read the file again now and then until `shutdown`, and use what it says from then on.
     pub async fn follow(self, shutdown: CancellationToken) {
         let Some(listed) = self.0 else { return };
         while shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
@@ -122,7 +122,7 @@ impl Guard {
     /// # Errors
     /// [`Refused`], which is counted.
     pub fn admit(&self, authorization: Option<&[u8]>) -> Result<Caller, Refused> {
-        let Some(listed) = &self.0 else { return Ok(Caller::Anybody) };
+        let Some(listed) = &self.0 else { return Ok(Caller::Any) };
         listed.admit(authorization).inspect_err(|refused| {
             let reason = match refused {
                 Refused::Missing => "missing",
@@ -152,7 +152,7 @@ impl Listed {
         Ok(Caller::Client(Arc::clone(name)))
     }
 
-    /// Go by a file that has changed. One that can't be used changes nothing, and is told once.
+    /// Use a file that has changed. One that can't be used changes nothing, and is logged once.
     fn take(&self, text: io::Result<String>) {
         let now = text.as_ref().map(|text| digest(text)).map_err(io::Error::kind);
         let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
@@ -163,21 +163,21 @@ impl Listed {
         match text.map_err(unreadable).and_then(|text| parse(&self.path, &text)) {
             Ok(clients) => {
                 usable(true);
-                tracing::info!(tokens = clients.len(), file = %self.path.display(), "tokens of clients read again");
+                tracing::info!(tokens = clients.len(), file = %self.path.display(), "client tokens reloaded");
                 self.clients.store(Arc::new(clients));
             }
             Err(error) => {
                 usable(false);
                 tracing::error!(
                     error = format!("{:#}", anyhow::Error::from(error)),
-                    "the changed tokens can't be used; those of before hold until the program ends"
+                    "the changed file of tokens can't be used; the previous tokens stay valid until it is fixed or the program restarts"
                 );
             }
         }
     }
 }
 
-/// Tell whether a start would find the file as it should be.
+/// Report whether a restart could use the file.
 fn usable(is_usable: bool) {
     gauge!("authentication_tokens_usable").set(f64::from(u8::from(is_usable)));
 }
@@ -258,7 +258,7 @@ mod tests {
             assert_eq!(admit(missing), Err(Refused::Missing), "{missing}");
         }
         assert_eq!(guard.admit(None), Err(Refused::Missing));
-        assert_eq!(Guard::open(None).unwrap().admit(None), Ok(Caller::Anybody));
+        assert_eq!(Guard::open(None).unwrap().admit(None), Ok(Caller::Any));
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
             let error = parse(Path::new("tokens"), text).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("secret"), "{error}");
         };
-        check("# nobody\n", "tokens lists no client");
+        check("# none\n", "tokens lists no client");
         check("secretsecretsecret\n", "line 1: write NAME TOKEN");
         check(&format!("a {ONE}\nb secret"), "line 2: the token is shorter than 16");
         check("a secret secretsecret", "line 1: a token is one word");

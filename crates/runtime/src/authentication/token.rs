@@ -7,11 +7,11 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// A token that can't be had.
+/// There is no usable token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file can't be read.
-    #[error("can't read the token in {}", path.display())]
+    #[error("can't read the token file {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -19,8 +19,8 @@ pub enum TokenError {
         #[source]
         source: io::Error,
     },
-    /// It is no token.
-    #[error("{0} holds no token: it is one word of ASCII")]
+    /// It is not a token.
+    #[error("{0} does not contain a token: a token is one word of ASCII characters")]
     NotAToken(String),
 }
 
@@ -48,7 +48,7 @@ impl Token {
     /// The token of a file, read at each call; none without a file.
     ///
     /// # Errors
-    /// [`TokenError`], when it can't be had now.
+    /// [`TokenError`], when the file is unusable now.
     pub fn of_file(path: Option<&Path>) -> Result<Self, TokenError> {
         let Some(path) = path else { return Ok(Self::None) };
         read(path)?;
@@ -103,15 +103,18 @@ mod tests {
         std::fs::write(file.path(), "two").unwrap();
         assert_eq!(carried().unwrap(), "Bearer two");
         std::fs::write(file.path(), "").unwrap();
-        assert!(carried().unwrap_err().message().contains("holds no token"));
+        assert!(carried().unwrap_err().message().contains("does not contain a token"));
         assert!(Token::None.call(Request::new(())).unwrap().metadata().is_empty());
     }
 
     #[test]
-    fn what_is_no_token_is_refused_and_not_told() {
+    fn what_is_not_a_token_is_refused_and_not_shown() {
         for text in ["", " \n", "two words", "n\u{f6}"] {
             let error = Token::given(text, "DAYVEC_TOKEN").unwrap_err().to_string();
-            assert_eq!(error, "DAYVEC_TOKEN holds no token: it is one word of ASCII");
+            assert_eq!(
+                error,
+                "DAYVEC_TOKEN does not contain a token: a token is one word of ASCII characters"
+            );
         }
         assert!(!format!("{:?}", Token::given("secret", "").unwrap()).contains("secret"));
     }

@@ -1,0 +1,84 @@
+//! What can go wrong in the lookup, by what an operator can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dayvec_bucket::BucketError;
+use dayvec_core::{Fault, FaultKind};
+use dayvec_snapshot::SnapshotError;
+
+/// Why there is nothing to serve, or nothing newer.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// The bucket or the snapshot in it failed; see the variant inside.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The snapshot contradicts itself; it must not be served.
+    #[error("the snapshot can't be served: {0}")]
+    BadSnapshot(String),
+    /// The index file is torn, corrupt, or of another version; it is built again.
+    #[error("the index file {} can't be used: {reason}", path.display())]
+    CorruptIndex {
+        /// The file.
+        path: PathBuf,
+        /// What does not match.
+        reason: String,
+    },
+    /// The disk of the cache folder failed: check permissions and free space.
+    #[error("can't {verb} {}; check that the cache folder is writable and has free space", path.display())]
+    Disk {
+        /// What was tried: "write", "read", "map".
+        verb: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has the cache folder.
+    #[error("another process uses the cache folder {}; give each process its own `cache_dir`", .0.display())]
+    CacheInUse(PathBuf),
+}
+
+impl LookupError {
+    /// What the disk did not do with `path`.
+    pub(crate) fn disk(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Disk { verb, path, source }
+    }
+
+    /// Whether the snapshot itself is bad, so that an older one is the better answer.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::BadSnapshot(_)
+                | Self::Snapshot(
+                    SnapshotError::Damaged { .. }
+                        | SnapshotError::UnsupportedFormat { .. }
+                        | SnapshotError::Bucket(BucketError::NotFound { .. } | BucketError::Damaged { .. })
+                )
+        )
+    }
+
+    /// The error with its causes, in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl Fault for LookupError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Snapshot(error) => error.kind(),
+            Self::BadSnapshot(_) | Self::CorruptIndex { .. } => FaultKind::Data,
+            Self::Disk { .. } => FaultKind::Unavailable,
+            Self::CacheInUse(_) => FaultKind::LostRace,
+        }
+    }
+}
