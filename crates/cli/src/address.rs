@@ -1,24 +1,20 @@
-//! Services to ask: where they are, as it is typed, and the token that they are asked with.
+//! Services to call: where they are, as it is typed, and the token that calls carry.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use dayvec_runtime::authentication::Token;
-use dayvec_runtime::{Exit, OrExit as _};
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use dayvec_runtime::client::{Connection, Target, explain, kind_of};
+use dayvec_runtime::{FaultKind, WithFault as _};
+use tonic::Status;
 
 /// The environment's token.
 const TOKEN: &str = "DAYVEC_TOKEN";
 
-/// A connection whose calls carry the token.
-pub(crate) type Connection = InterceptedService<Channel, Token>;
-
 /// Which token.
 #[derive(Debug, clap::Args)]
 pub struct TokenArgs {
-    /// File with the token that the service asks for; without it DAYVEC_TOKEN, if that is set.
+    /// File with the token for the service; without it, the environment variable DAYVEC_TOKEN is used if it is set.
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
@@ -27,12 +23,10 @@ impl TokenArgs {
     /// Connect to the service at `address`, which was given as `argument`.
     ///
     /// # Errors
-    /// With exit code 64 for an address or a token that is none, 69 when nobody answers there.
+    /// With exit code 64 for an address or a token that can't be used, 69 when nothing answers there.
     pub(crate) async fn connect(&self, argument: &str, address: &str) -> anyhow::Result<Connection> {
-        let token = self.token(|name| std::env::var(name).ok()).or_exit(Exit::BadConfig)?;
-        let connected = endpoint(argument, address)?.connect().await.or_exit(Exit::Unavailable);
-        let channel = connected.with_context(|| format!("connect to {address}"))?;
-        Ok(InterceptedService::new(channel, token))
+        let token = self.token(|name| std::env::var(name).ok()).fault(FaultKind::Configuration)?;
+        target(argument, address)?.connect(token).await
     }
 
     fn token(&self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Token> {
@@ -44,26 +38,16 @@ impl TokenArgs {
     }
 }
 
-/// What a service answered instead of a reply, for people.
-pub(crate) fn said(status: &Status) -> anyhow::Error {
-    let todo = match status.code() {
-        Code::Unauthenticated => "; give --token-file FILE, or set DAYVEC_TOKEN",
-        _ => "",
-    };
-    anyhow::anyhow!("{:?}: {}{todo}", status.code(), status.message())
+/// What a service answered instead of a reply, with the exit code of that.
+pub(crate) fn refused(status: &Status, call: &'static str) -> anyhow::Error {
+    let text = explain(status, "give --token-file FILE, or set DAYVEC_TOKEN");
+    let error = Err::<(), _>(anyhow::anyhow!("{:?}: {text}", status.code())).fault(kind_of(status));
+    error.context(call).expect_err("it was made as an error")
 }
 
-/// An address to connect to: `http://HOST:PORT`, or `HOST:PORT`.
-///
-/// # Errors
-/// With exit code 64, naming `argument`.
-fn endpoint(argument: &str, address: &str) -> anyhow::Result<Endpoint> {
-    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint =
-        Endpoint::from_shared(url).ok().filter(|endpoint| endpoint.uri().scheme_str() == Some("http"));
-    endpoint
-        .with_context(|| format!("{argument}: `{address}` is no address; write http://HOST:PORT"))
-        .or_exit(Exit::BadConfig)
+fn target(argument: &str, address: &str) -> anyhow::Result<Target> {
+    let target = Target::new(address).map_err(|fault| anyhow::anyhow!("{argument}: {fault}"));
+    target.fault(FaultKind::Configuration)
 }
 
 #[cfg(test)]
@@ -73,15 +57,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_lack_its_scheme_and_must_be_one() {
-        for address in ["127.0.0.1:50051", "http://127.0.0.1:50051"] {
-            assert_eq!(endpoint("--lookup", address).unwrap().uri().to_string(), "http://127.0.0.1:50051/");
-        }
-        for address in ["", "ftp://host:1", "http://", "a host"] {
-            let error = endpoint("--lookup", address).unwrap_err();
+    fn a_wrong_address_names_its_argument() {
+        for address in ["", "ftp://host:1", "http://", "a host", "host"] {
+            let error = target("--lookup", address).unwrap_err();
             assert_eq!(exit::code(&error), 64);
             assert!(format!("{error:#}").contains(&format!("--lookup: `{address}`")), "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_call_to_another_service_is_a_wrong_argument() {
+        let error = refused(&Status::unimplemented(""), "call the lookup");
+        assert_eq!(exit::code(&error), 64);
+        assert!(format!("{error:#}").contains("check the address"), "{error:#}");
+        assert_eq!(exit::code(&refused(&Status::unavailable("no snapshot"), "call the lookup")), 69);
     }
 
     #[test]
@@ -89,13 +78,13 @@ mod tests {
         let check = |file: Option<&str>, variable: Option<&str>, expected: &str| {
             let arguments = TokenArgs { token_file: file.map(PathBuf::from) };
             let token = arguments.token(|_| variable.map(str::to_owned));
-            let told = token.map_or_else(|error| format!("{error:#}"), |token| format!("{token:?}"));
-            assert!(told.contains(expected), "{told}");
+            let shown = token.map_or_else(|error| format!("{error:#}"), |token| format!("{token:?}"));
+            assert!(shown.contains(expected), "{shown}");
         };
         check(None, None, "None");
         check(None, Some(""), "None");
         check(None, Some("secret"), "Given");
-        check(None, Some("two words"), "DAYVEC_TOKEN holds no token");
-        check(Some("/no/such/file"), Some("secret"), "--token-file: can't read the token in /no/such/file");
+        check(None, Some("two words"), "DAYVEC_TOKEN does not contain a token");
+        check(Some("/no/such/file"), Some("secret"), "--token-file: can't read the token file /no/such/file");
     }
 }

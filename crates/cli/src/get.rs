@@ -7,10 +7,9 @@ use dayvec_proto::lookup::v1::{
     Embedding, Encoding, Fallback, GetUserEmbeddingRequest, GetUserEmbeddingResponse, ReadOptions, Source,
     Status,
 };
-use dayvec_runtime::{Exit, OrExit as _, exit};
-use tonic::Code;
+use dayvec_runtime::{FaultKind, WithFault as _, exit};
 
-use crate::address::{TokenArgs, said};
+use crate::address::{TokenArgs, refused};
 
 /// Numbers shown of an embedding, unless all are asked for.
 const SHOWN: usize = 8;
@@ -21,17 +20,17 @@ pub struct Args {
     /// The user's id, as in the log.
     #[arg(value_name = "USER")]
     pub user_id: String,
-    /// Where the lookup answers: http://HOST:PORT, or just HOST:PORT. Where users are divided among replicas, give one
-    /// of each shard, with commas between: they are asked one after the other.
+    /// Address of the lookup: http://HOST:PORT, or HOST:PORT. If users are sharded, give one replica of each shard,
+    /// separated by commas; they are called in turn.
     #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL", value_delimiter = ',')]
     pub lookup: Vec<String>,
     /// The token.
     #[command(flatten)]
     pub token: TokenArgs,
-    /// Answer an unknown user with the mean of all users.
+    /// For an unknown user, return the mean of all users.
     #[arg(long)]
     pub or_mean: bool,
-    /// Fail unless this pair of towers is served.
+    /// Fail unless the snapshot in service has this pair of towers.
     #[arg(long, value_name = "ID")]
     pub require_tower_pair: Option<String>,
     /// Print JSON, with every number.
@@ -42,7 +41,7 @@ pub struct Args {
 /// Ask, and print the answer to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the service does not answer, 64 when it refuses the request, 1 when it answers that it has
+/// With exit code 69 when the service is unavailable, 64 when it refuses the request, 65 when it has another pair of towers, 1 when it has
 /// no embedding of the user.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
@@ -68,10 +67,9 @@ async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
     }
     let (user_id, asked) = (&args.user_id, args.lookup.join(", "));
     Err(anyhow::anyhow!(
-        "another replica than {asked} serves the bucket of user `{user_id}`; give --lookup one of each shard, with commas \
-         between"
+        "none of {asked} serves the shard of user `{user_id}`; give --lookup one replica of each shard, separated by commas"
     ))
-    .or_exit(Exit::BadConfig)
+    .fault(FaultKind::Configuration)
 }
 
 async fn ask_one(args: &Args, address: &str) -> anyhow::Result<GetUserEmbeddingResponse> {
@@ -83,13 +81,8 @@ async fn ask_one(args: &Args, address: &str) -> anyhow::Result<GetUserEmbeddingR
         max_age: None,
     };
     let request = GetUserEmbeddingRequest { user_id: args.user_id.clone(), options: Some(options) };
-    match client.get_user_embedding(request).await {
-        Ok(reply) => Ok(reply.into_inner()),
-        Err(status) => {
-            let exit = if status.code() == Code::Unavailable { Exit::Unavailable } else { Exit::BadConfig };
-            Err(said(&status)).or_exit(exit).context("ask the lookup")
-        }
-    }
+    let reply = client.get_user_embedding(request).await;
+    reply.map(tonic::Response::into_inner).map_err(|status| refused(&status, "call the lookup"))
 }
 
 fn text(args: &Args, reply: &GetUserEmbeddingResponse) -> String {

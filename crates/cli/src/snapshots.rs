@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use dayvec_bucket::{Bucket, BucketError};
-use dayvec_runtime::{Exit, OrExit as _, config::parse_url, exit};
+use dayvec_bucket::Bucket;
+use dayvec_runtime::{Fault as _, FaultKind, OrFault as _, WithFault as _, config::parse_url, exit};
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
 
 use crate::table::table;
@@ -15,7 +15,7 @@ pub struct Args {
     /// The bucket: a folder, or s3://, gs://, az://.
     #[arg(long, default_value = "./bucket", value_name = "PLACE")]
     pub bucket: String,
-    /// Announcements to show, counted from the newest.
+    /// Number of announcements to list, newest ones.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub last: usize,
     /// Print JSON: one object an announcement, with its manifest.
@@ -23,7 +23,7 @@ pub struct Args {
     pub json: bool,
 }
 
-/// What was announced, and what it names; no manifest where it can't be read.
+/// An announcement, and its manifest unless that can't be read.
 struct Listed {
     announcement: Announcement,
     manifest: Option<Manifest>,
@@ -32,30 +32,23 @@ struct Listed {
 /// Read the bucket, and print the list to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the bucket does not answer, 64 when it can't be opened, 65 when an announcement is damaged.
+/// With exit code 69 when the bucket is unavailable, 64 when it can't be opened, 65 when an announcement is damaged.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let url = parse_url(&args.bucket)
         .map_err(|fault| anyhow::anyhow!("--bucket: {fault}"))
-        .or_exit(Exit::BadConfig)?;
+        .fault(FaultKind::Configuration)?;
     if let Ok(folder) = url.to_file_path()
         && !folder.is_dir()
     {
-        let absent = anyhow::anyhow!("--bucket: there is no folder {}", folder.display());
-        return Err(absent).or_exit(Exit::BadConfig);
+        let absent = anyhow::anyhow!("--bucket: the folder {} does not exist", folder.display());
+        return Err(absent).fault(FaultKind::Configuration);
     }
-    let bucket = Bucket::open(&url).or_exit(Exit::BadConfig)?;
+    let bucket = Bucket::open(&url).or_fault()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let listed = runtime.block_on(list(&bucket, args.last)).map_err(|error| {
-        let exit = if is_unreachable(&error) { Exit::Unavailable } else { Exit::BadData };
-        anyhow::Error::from(error).context(exit).context("list the announcements")
-    })?;
+    let listed = runtime.block_on(list(&bucket, args.last)).or_fault().context("list the announcements")?;
     let text = if args.json { json(&listed) } else { text(&listed, &args.bucket) };
     exit::print(&text).context("write the list")
-}
-
-const fn is_unreachable(error: &SnapshotError) -> bool {
-    matches!(error, SnapshotError::Bucket(BucketError::Unreachable { .. } | BucketError::Denied { .. }))
 }
 
 async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError> {
@@ -67,8 +60,8 @@ async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError
         if !manifests.contains_key(&announcement.manifest) {
             let manifest = match read_manifest(bucket, &announcement.manifest).await {
                 Ok(manifest) => Some(manifest),
-                Err(error) if is_unreachable(&error) => return Err(error),
-                Err(_) => None,
+                Err(error) if error.kind() == FaultKind::Data => None,
+                Err(error) => return Err(error),
             };
             manifests.insert(announcement.manifest.clone(), manifest);
         }
@@ -87,8 +80,8 @@ fn text(listed: &[Listed], bucket: &str) -> String {
     let mut rows = vec![header];
     for (at, Listed { announcement, manifest }) in listed.iter().enumerate() {
         let mark = if at + 1 == listed.len() { "→" } else { "" };
-        let told = serde_json::to_value(announcement).unwrap_or_default();
-        let told = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+        let record = serde_json::to_value(announcement).unwrap_or_default();
+        let field = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
         let [snapshot, users, items, model] = match manifest {
             Some(manifest) => [
                 manifest.snapshot_id.clone(),
@@ -107,9 +100,9 @@ fn text(listed: &[Listed], bucket: &str) -> String {
         rows.push([
             mark.into(),
             number,
-            told("at"),
-            told("reason"),
-            told("by"),
+            field("at"),
+            field("reason"),
+            field("by"),
             snapshot,
             users,
             items,
@@ -132,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_is_not_there_is_no_empty_bucket() {
+    fn a_missing_folder_is_not_an_empty_bucket() {
         let folder = tempfile::tempdir().unwrap();
         let ask = |bucket: &std::path::Path| {
             run(&Args { bucket: bucket.display().to_string(), last: 20, json: false })

@@ -7,37 +7,37 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use dayvec_core::Day;
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_runtime::OrFault as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::synth::{SynthError, SynthOptions, generate_telling};
+use crate::synth::{SynthOptions, generate_with_progress};
 
-/// Make up a log of events with a known truth: deterministic by seed, of any size.
+/// Generate a synthetic log of events with known interests; deterministic for a seed.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// Folder to make; it must not hold events yet.
+    /// Output folder; it must not contain events yet.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Users.
+    /// Number of users.
     #[arg(long, default_value_t = 10_000)]
     pub users: u64,
-    /// Items.
+    /// Number of items.
     #[arg(long, default_value_t = 5_000)]
     pub items: u32,
-    /// Interests.
+    /// Number of interests.
     #[arg(long, default_value_t = 24)]
     pub interests: u32,
     /// First day.
     #[arg(long, default_value = "2026-01-01", value_name = "YYYY-MM-DD")]
     pub first_day: Day,
-    /// Days.
+    /// Number of days.
     #[arg(long, default_value_t = 90)]
     pub days: u32,
-    /// Mean number of events of a user and day.
+    /// Mean number of events per user and day.
     #[arg(long, default_value_t = 2.0, value_name = "MEAN")]
     pub events_per_user_day: f64,
-    /// Chance that one of a user's interests moves on in a week.
-    #[arg(long, default_value_t = 0.1, value_name = "CHANCE")]
+    /// Probability that one of a user's interests changes in a week.
+    #[arg(long, default_value_t = 0.1, value_name = "PROBABILITY")]
     pub drift: f64,
     /// Also write items.parquet, with embeddings of this width.
     #[arg(long, default_value_t = 0, value_name = "WIDTH")]
@@ -45,7 +45,7 @@ pub struct SynthArgs {
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Threads; 0 for every core.
+    /// Number of threads; 0 uses all cores.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
@@ -70,21 +70,16 @@ impl From<&SynthArgs> for SynthOptions {
 /// Make the log.
 ///
 /// # Errors
-/// 64 for wrong arguments, 1 when a file cannot be written.
+/// 64 for wrong arguments, 69 when a file can't be written.
 pub fn run(args: &SynthArgs) -> anyhow::Result<()> {
     let options = SynthOptions::from(args);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} parts, {msg}{eta} left")
         .context("lay out the bar")?;
     let bar = ProgressBar::new(options.n_parts()).with_style(style);
     let started = Instant::now();
-    let made = generate_telling(&options, &args.out, &|_| bar.inc(1));
+    let made = generate_with_progress(&options, &args.out, &|_| bar.inc(1));
     bar.finish_and_clear();
-    let n_events = match made {
-        Err(error @ (SynthError::Options(_) | SynthError::AlreadyThere(_))) => {
-            Err(error).or_exit(Exit::BadConfig)?
-        }
-        made => made?,
-    };
+    let n_events = made.or_fault()?;
     let seconds = started.elapsed().as_secs_f64();
     let rate = n_events as f64 / seconds;
     writeln!(

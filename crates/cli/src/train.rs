@@ -10,15 +10,16 @@ use dayvec_proto::trainer::v1::{
     CancelRunRequest, Gate, ListRunsRequest, PromoteModelRequest, Run, RunState, StartRunRequest,
     WatchRunRequest,
 };
-use dayvec_runtime::{Exit, OrExit as _, exit};
-use tonic::{Code, Status};
+use dayvec_runtime::client::Connection;
+use dayvec_runtime::{FaultKind, WithFault as _, exit};
+use tonic::Status;
 
-use crate::address::{Connection, TokenArgs, said};
+use crate::address::{TokenArgs, refused};
 
-/// Ask a running trainer service.
+/// Control a running trainer service.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the trainer answers: http://HOST:PORT, or just HOST:PORT.
+    /// Address of the trainer: http://HOST:PORT, or HOST:PORT.
     #[arg(long, global = true, default_value = "http://127.0.0.1:50052", value_name = "URL")]
     pub trainer: String,
     /// The token.
@@ -32,15 +33,15 @@ pub struct Args {
 /// What to ask.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put a run at the end of the queue; prints its number.
+    /// Add a training run to the queue and print its number.
     Start {
-        /// A setting of the trainer's configuration to replace in this run: run.steps=600. May be given again.
+        /// Override a setting of the trainer in this run, for example run.steps=600; may be repeated.
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, String)>,
-        /// Train only, and leave promotion to a later `promote`.
+        /// Train only; promote later with `promote`.
         #[arg(long)]
         no_promote: bool,
-        /// Stay and watch it.
+        /// Watch the run until it ends.
         #[arg(long)]
         watch: bool,
     },
@@ -51,7 +52,7 @@ pub enum Command {
     },
     /// List the runs, newest first.
     List {
-        /// Runs to list.
+        /// Number of runs to list.
         #[arg(long, default_value_t = 20, value_name = "N")]
         last: u32,
     },
@@ -60,11 +61,11 @@ pub enum Command {
         /// Its number.
         number: u64,
     },
-    /// Make a model the one that the daily run uses, if it passes its gates against the one that serves.
+    /// Promote a model for the daily run, if it passes its gates against the model in service.
     Promote {
         /// The model.
         model_id: String,
-        /// Promote although gates fail; the record says so.
+        /// Promote even if gates fail; this is recorded.
         #[arg(long)]
         force: bool,
     },
@@ -78,7 +79,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 /// Ask, and print the answer to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the service does not answer, 64 when it refuses the request, 65 when a watched run failed or
+/// With exit code 69 when the service is unavailable, 64 when it refuses the request, 65 when a watched run failed or
 /// a model is refused by its gates.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
@@ -93,23 +94,23 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
         Command::Start { settings, no_promote, watch } => {
             let settings = settings.iter().cloned().collect();
             let request = StartRunRequest { requested_by, settings, do_not_promote: *no_promote };
-            let run = told(client.start_run(request).await)?.run.unwrap_or_default();
+            let run = reply(client.start_run(request).await)?.run.unwrap_or_default();
             print(&format!("{}\n", run.number))?;
             if *watch { follow(&mut client, run.number).await } else { Ok(()) }
         }
         Command::Watch { number } => follow(&mut client, *number).await,
         Command::List { last } => {
-            let runs = told(client.list_runs(ListRunsRequest { limit: *last }).await)?.runs;
+            let runs = reply(client.list_runs(ListRunsRequest { limit: *last }).await)?.runs;
             print(&list(&runs))
         }
         Command::Cancel { number } => {
             let request = CancelRunRequest { number: *number, requested_by };
-            told(client.cancel_run(request).await)?;
-            print(&format!("run {number} is told to stop\n"))
+            reply(client.cancel_run(request).await)?;
+            print(&format!("run {number} is stopping\n"))
         }
         Command::Promote { model_id, force } => {
             let request = PromoteModelRequest { model_id: model_id.clone(), requested_by, force: *force };
-            let done = told(client.promote_model(request).await)?;
+            let done = reply(client.promote_model(request).await)?;
             let gates: Vec<String> = done.gates.iter().map(|gate| format!("  {}\n", of_gate(gate))).collect();
             print(&format!("{} is promoted (number {})\n{}", done.model_id, done.sequence, gates.concat()))
         }
@@ -118,34 +119,26 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
 
 /// Print a line each time that the run has moved, and its end.
 async fn follow(client: &mut TrainerClient<Connection>, number: u64) -> anyhow::Result<()> {
-    let mut stream = told(client.watch_run(WatchRunRequest { number }).await)?;
+    let mut stream = reply(client.watch_run(WatchRunRequest { number }).await)?;
     let mut last = Run::default();
-    while let Some(response) = told_status(stream.message().await)? {
+    while let Some(response) = message(stream.message().await)? {
         last = response.run.unwrap_or_default();
         print(&line(&last))?;
     }
     match last.state() {
         RunState::Failed | RunState::Refused => Err(anyhow::anyhow!("{}", last.reason))
-            .or_exit(Exit::BadData)
+            .fault(FaultKind::Data)
             .with_context(|| format!("run {number}")),
         _ => Ok(()),
     }
 }
 
-fn told<T>(answer: Result<tonic::Response<T>, Status>) -> anyhow::Result<T> {
-    told_status(answer).map(tonic::Response::into_inner)
+fn reply<T>(answer: Result<tonic::Response<T>, Status>) -> anyhow::Result<T> {
+    message(answer).map(tonic::Response::into_inner)
 }
 
-fn told_status<T>(answer: Result<T, Status>) -> anyhow::Result<T> {
-    answer.map_err(|status| {
-        let exit = match status.code() {
-            // What tonic says of a connection that broke is not what the service says of a request.
-            Code::Unavailable | Code::Unknown | Code::Cancelled => Exit::Unavailable,
-            Code::FailedPrecondition => Exit::BadData,
-            _ => Exit::BadConfig,
-        };
-        said(&status).context(exit).context("ask the trainer")
-    })
+fn message<T>(answer: Result<T, Status>) -> anyhow::Result<T> {
+    answer.map_err(|status| refused(&status, "call the trainer"))
 }
 
 fn state(run: &Run) -> String {
@@ -194,7 +187,7 @@ fn of_gate(gate: &Gate) -> String {
 
 fn list(runs: &[Run]) -> String {
     if runs.is_empty() {
-        return "no run yet; `dayvec train start` asks for one\n".to_owned();
+        return "no runs yet; `dayvec train start` starts one\n".to_owned();
     }
     let header = ["run", "state", "asked by", "cut-off", "recall@10", "model"].map(str::to_owned);
     let rows = runs.iter().map(|run| {

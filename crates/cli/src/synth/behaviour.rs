@@ -4,7 +4,7 @@ use dayvec_core::SECONDS_PER_DAY;
 use rand::RngExt as _;
 use rand_pcg::Pcg64Mcg;
 
-use super::SynthOptions;
+use super::options::SynthOptions;
 use super::random::{Purpose, exponential, generator, normal, poisson, weighted, zipf};
 use super::taste::Taste;
 

@@ -10,8 +10,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use rand::RngExt as _;
 
+use super::options::{SynthError, SynthOptions};
 use super::random::{Purpose, generator, normal};
-use super::{SynthError, SynthOptions};
 
 /// Interests by name, each with words of its own. Beyond these the names go on as `garden 2`, `tea 2`, …
 const INTERESTS: [(&str, [&str; 6]); 24] = [

@@ -15,7 +15,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use super::behaviour::{ACTIONS, Event, SURFACES};
-use super::{SynthError, SynthOptions, catalogue};
+use super::catalogue;
+use super::options::{SynthError, SynthOptions};
 
 /// Rows of one Arrow batch: what is held in memory beside the pages of the current row group.
 const BATCH_ROWS: usize = 65_536;

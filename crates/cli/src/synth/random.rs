@@ -1,6 +1,7 @@
 //! Generators named by what they are for, so that any event can be drawn without drawing those before it.
 
 use rand::RngExt as _;
+use rand_distr::{Exp1, Poisson, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -32,26 +33,19 @@ pub(crate) fn generator(seed: u64, purpose: Purpose, a: u64, b: u64) -> Pcg64Mcg
     Pcg64Mcg::new(xxh3_128_with_seed(&name, seed))
 }
 
-/// A standard normal number (Box–Muller).
+/// A standard normal number.
 pub(crate) fn normal(rng: &mut Pcg64Mcg) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    rng.sample(StandardNormal)
 }
 
 /// An exponential number with mean 1.
 pub(crate) fn exponential(rng: &mut Pcg64Mcg) -> f64 {
-    -(1.0 - rng.random::<f64>()).ln()
+    rng.sample(Exp1)
 }
 
-/// A Poisson number with mean `mean`, at most `most`.
+/// A Poisson number with mean `mean`, at most `most`; 0 for a mean that is not positive.
 pub(crate) fn poisson(rng: &mut Pcg64Mcg, mean: f64, most: u32) -> u32 {
-    let mut left = mean - exponential(rng);
-    let mut n = 0;
-    while left > 0.0 && n < most {
-        n += 1;
-        left -= exponential(rng);
-    }
-    n
+    Poisson::new(mean).map_or(0, |poisson| rng.sample(poisson).min(f64::from(most)) as u32)
 }
 
 /// A rank in `0..n` by Zipf's law of exponent 1: rank r has probability ln(1 + 1/(r+1)) / ln(n+1).

@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 
-use super::SynthOptions;
+use super::options::SynthOptions;
 use super::random::{Purpose, generator};
 
 /// Interests that a user has at any time.
