@@ -1,42 +1,19 @@
-//! gRPC calls of the page: a connection, a deadline, and a failed call in words.
+//! A failed gRPC call in the words of the page.
 
-use std::error::Error as _;
-use std::time::Duration;
-
-use anyhow::Context as _;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Response, Status};
+use dayvec_runtime::client::explain;
+use tonic::{Code, Status};
 use url::Url;
 
-use crate::outage::{Outage, chain};
+use crate::outage::Outage;
 
-/// A connection that is made when it is first used, and made again after it broke.
-pub(crate) fn channel(url: &Url, timeout: Duration) -> anyhow::Result<Channel> {
-    let endpoint =
-        Endpoint::from_shared(url.to_string()).with_context(|| format!("use the address {url}"))?;
-    Ok(endpoint.connect_timeout(timeout).timeout(timeout).connect_lazy())
-}
-
-/// The answer, if it comes in time: a lazy connection does not count its first attempt against the call's deadline.
-pub(crate) async fn within<T>(
-    timeout: Duration,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Status> {
-    match tokio::time::timeout(timeout, call).await {
-        Ok(answer) => answer.map(Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded(format!("no answer within {timeout:?}"))),
-    }
-}
-
-/// A failed call as an outage. Where the transport failed, its cause says more than the status.
+/// A failed call as an outage, with what to do about it.
 pub(crate) fn outage(url: &Url, status: &Status) -> Outage {
-    let reason = match (status.code(), status.source()) {
-        (Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded, Some(cause)) => chain(cause),
-        _ => status.message().to_owned(),
-    };
-    let advice = match status.code() {
-        Code::Unauthenticated => "set token_file to a file with a token that it accepts",
-        _ => "check that it is running and can be reached from here",
-    };
-    Outage::new(url.as_str(), format!("{reason}; {advice}"))
+    let reason = explain(status, "set token_file to a file with a token that it accepts");
+    Outage::new(
+        url.as_str(),
+        match status.code() {
+            Code::Unauthenticated => reason,
+            _ => format!("{reason}; check that it is running and can be reached from here"),
+        },
+    )
 }

@@ -79,7 +79,6 @@ struct Raw {
 struct RawLookup {
     name: String,
     grpc: String,
-    #[serde(default)]
     metrics: Option<String>,
 }
 

@@ -11,12 +11,11 @@ use dayvec_proto::lookup::v1::{
     GetUserEmbeddingResponse, ReadOptions,
 };
 use dayvec_runtime::authentication::Token;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+use dayvec_runtime::client::{Connection, Target, within};
 use tonic::{Code, Request};
 
 use crate::cached::Cached;
-use crate::calls::{channel, outage, within};
+use crate::calls::outage;
 use crate::config::LookupAddress;
 use crate::outage::Outage;
 use crate::scrape::{Scrape, Scraper};
@@ -36,7 +35,7 @@ pub(crate) struct Replicas {
 #[derive(Debug)]
 struct Replica {
     address: LookupAddress,
-    client: EmbeddingLookupClient<InterceptedService<Channel, Token>>,
+    client: EmbeddingLookupClient<Connection>,
     /// When the calls were counted last, and how many there were.
     last_count: Mutex<Option<(Instant, f64)>>,
 }
@@ -100,8 +99,8 @@ impl Replicas {
         timeout: Duration,
     ) -> anyhow::Result<Self> {
         let replica = |address: &LookupAddress| -> anyhow::Result<Replica> {
-            let channel = channel(&address.grpc, timeout)?;
-            let client = EmbeddingLookupClient::with_interceptor(channel, token.clone());
+            let target = Target::of_url(&address.grpc).map_err(anyhow::Error::msg)?.with_timeout(timeout);
+            let client = EmbeddingLookupClient::new(target.connect_lazily(token.clone()));
             Ok(Replica { address: address.clone(), client, last_count: Mutex::default() })
         };
         let replicas = addresses.iter().map(replica).collect::<anyhow::Result<_>>()?;

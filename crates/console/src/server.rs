@@ -10,9 +10,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use dayvec_runtime::admin::{self, Readiness};
 use dayvec_runtime::authentication::Guard;
-use dayvec_runtime::{Exit, Listeners, OrExit as _};
+use dayvec_runtime::service::Service;
+use dayvec_runtime::{FaultKind, Listeners, WithFault as _};
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
@@ -47,26 +47,16 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// # Errors
 /// With exit code 64 for a bucket or a token file that cannot be opened; when a listener fails.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
-    admin::install_metrics();
-    let sources = Arc::new(Sources::new(&config).or_exit(Exit::BadConfig)?);
-    let guard = Guard::open(config.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
-    let (address, admin_address) = listeners.addresses()?;
-    tokio::spawn(guard.clone().follow(shutdown.clone()));
-    tracing::info!(%address, %admin_address, bucket = %config.bucket, tokens = guard.asks(), "listening");
-    let readiness = Readiness::default();
-    readiness.set(true);
-    let admin = tokio::spawn(admin::serve(listeners.admin, readiness, shutdown.clone()));
-    let page = axum::serve(listeners.traffic, router(sources, guard));
-    let page = tokio::spawn(page.with_graceful_shutdown(shutdown.clone().cancelled_owned()).into_future());
+    let service = Service::open(listeners, config.tokens_file.as_deref(), shutdown.clone())?;
+    let sources = Arc::new(Sources::new(&config).fault(FaultKind::Configuration)?);
+    let router = router(sources, service.guard());
+    service.readiness().set(true);
+    let running = service.start(|listener, close| async move {
+        let page = axum::serve(listener, router).with_graceful_shutdown(close.cancelled_owned());
+        page.await.context("serve the page")
+    })?;
     shutdown.cancelled().await;
-    let drained = async {
-        page.await.context("join the page")?.context("serve the page")?;
-        admin.await.context("join the admin port")?.context("serve the admin port")
-    };
-    match tokio::time::timeout(DEADLINE, drained).await {
-        Ok(drained) => drained,
-        Err(_) => Ok(()),
-    }
+    running.drain(DEADLINE).await
 }
 
 fn router(sources: Arc<Sources>, guard: Guard) -> Router {

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use dayvec_proto::trainer::v1::trainer_client::TrainerClient;
 use dayvec_proto::trainer::v1::{ListRunsRequest, Progress, Run};
 use dayvec_runtime::authentication::Token;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+use dayvec_runtime::client::{Connection, Target, within};
 use url::Url;
 
 use crate::cached::Cached;
-use crate::calls::{channel, outage, within};
+use crate::calls::outage;
 use crate::outage::Outage;
 
 /// The stage in which steps are taken, as `Progress.stage` names it.
@@ -21,7 +20,7 @@ const TRAIN_STAGE: &str = "train";
 #[derive(Debug)]
 pub(crate) struct Trainer {
     url: Url,
-    client: TrainerClient<InterceptedService<Channel, Token>>,
+    client: TrainerClient<Connection>,
     timeout: Duration,
     /// Runs that are shown.
     limit: u32,
@@ -65,7 +64,8 @@ impl Trainer {
     /// # Errors
     /// When the address is not valid.
     pub(crate) fn new(url: &Url, token: Token, timeout: Duration, limit: usize) -> anyhow::Result<Self> {
-        let client = TrainerClient::with_interceptor(channel(url, timeout)?, token);
+        let target = Target::of_url(url).map_err(anyhow::Error::msg)?.with_timeout(timeout);
+        let client = TrainerClient::new(target.connect_lazily(token));
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let (first_seen, cached) = (Mutex::default(), Cached::default());
         Ok(Self { url: url.clone(), client, timeout, limit, first_seen, cached })
