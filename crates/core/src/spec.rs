@@ -65,15 +65,29 @@ pub struct HistoryBag {
     pub half_life_days: f64,
 }
 
-/// Training objective (the paper, section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Objective {
-    /// Random positions, each paired with one random positive of the `window_days` after its own time.
-    DenseAllAction {
-        /// K, in days.
-        window_days: u32,
-    },
-    /// The newest position, paired with the first positive after it.
-    NextAction,
+/// Training objective (the paper, section 3): a name and its own settings, side by side in YAML.
+///
+/// `dayvec-model` has the list of objectives and checks the settings; everything else only carries them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// Name of the objective, for instance `dense_all_action`.
+    pub name: String,
+    /// Its settings.
+    #[serde(flatten)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Objective {
+    /// An objective without settings.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), settings: serde_json::Map::new() }
+    }
+
+    /// The same objective with one more setting.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.settings.insert(setting.to_owned(), value.into());
+        self
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use dayvec_core::{MODEL_FORMAT_VERSION, ModelSpec};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::ModelError;
+use crate::error::ModelError;
 
 /// A named array on its way to a file.
 pub(crate) struct NamedArray<'a> {

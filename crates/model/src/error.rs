@@ -10,6 +10,14 @@ pub enum ModelError {
     /// The spec asks for a network that cannot be built.
     #[error("the model spec cannot be built: {0}")]
     BadSpec(String),
+    /// The objective is unknown, or one of its settings is missing or wrong.
+    #[error("objective{}: {reason}", setting_suffix(setting))]
+    BadObjective {
+        /// The setting; `.` for the settings as a whole.
+        setting: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The item table is not the one that the spec was trained with.
     #[error("item features do not fit the model: {0}")]
     ItemsMismatch(String),
@@ -66,7 +74,7 @@ pub enum ModelError {
 impl Fault for ModelError {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::BadSpec(_) | Self::Diverged { .. } => FaultKind::Configuration,
+            Self::BadSpec(_) | Self::BadObjective { .. } | Self::Diverged { .. } => FaultKind::Configuration,
             Self::ItemsMismatch(_) | Self::NoPairs(_) | Self::Corrupt { .. } | Self::FormatVersion { .. } => {
                 FaultKind::Data
             }
@@ -74,4 +82,8 @@ impl Fault for ModelError {
             Self::Torch(_) => FaultKind::Internal,
         }
     }
+}
+
+fn setting_suffix(setting: &str) -> String {
+    if setting == "." { String::new() } else { format!(".{setting}") }
 }

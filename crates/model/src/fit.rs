@@ -5,16 +5,16 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use crate::checkpoint::{NamedArray, read_arrays, take};
+use crate::batch::{QueryGroup, TrainBatch};
+use crate::checkpoint::{self, NamedArray, read_arrays, take};
+use crate::error::ModelError;
+use crate::label_counts::LabelCounts;
 use crate::loss::{Pairs, sampled_softmax};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
 use crate::parameters::{Dropout, Views};
-use crate::sampler::{PositiveCorrection, QueryGroup, TrainBatch};
-use crate::sketch::CountMinSketch;
 use crate::tokens::TokenTensors;
 use crate::user_tower::UserInput;
-use crate::{ModelError, checkpoint};
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,61 +42,6 @@ pub struct Fit {
     config: OptimizerConfig,
     adam: AdamW,
     counts: LabelCounts,
-}
-
-/// Labels drawn so far, by item; by user; by (user, item).
-#[derive(Debug, Clone)]
-pub(crate) struct LabelCounts {
-    item_counts: CountMinSketch,
-    user_counts: CountMinSketch,
-    pair_counts: CountMinSketch,
-}
-
-fn pair_key(user: usize, item: i64) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(&[(user as u64).to_le_bytes(), item.to_le_bytes()].concat())
-}
-
-impl LabelCounts {
-    fn new() -> Self {
-        Self {
-            item_counts: CountMinSketch::new(1),
-            user_counts: CountMinSketch::new(2),
-            pair_counts: CountMinSketch::new(3),
-        }
-    }
-
-    /// `log Q_i(p_i)` of each pair and `log Q` of each column of the pool.
-    ///
-    /// A column's Q is the expected number of times its item is in the pool, from both halves together: the pool is
-    /// then an importance sample of the whole catalogue, whichever half drew the item.
-    pub(crate) fn log_q(&mut self, batch: &TrainBatch) -> (Vec<f32>, Vec<f32>) {
-        let item_of = |slot: i64| batch.items[slot as usize];
-        for (&slot, &user) in batch.label.iter().zip(&batch.user) {
-            self.item_counts.add(item_of(slot) as u64);
-            self.user_counts.add(user as u64);
-            self.pair_counts.add(pair_key(user, item_of(slot)));
-        }
-        let n_in_batch = batch.pool_pairs.len();
-        let n_random = (batch.pool.len() - n_in_batch) as f64 / batch.n_eligible as f64;
-        let per_label = n_in_batch as f64 / self.item_counts.total().max(1) as f64;
-        let expected =
-            |item: i64| (f64::from(self.item_counts.count(item as u64)) * per_label + n_random).ln() as f32;
-        let positive = |(&slot, &user): (&i64, &usize)| {
-            let item = item_of(slot);
-            match batch.correction {
-                PositiveCorrection::Conditional => {
-                    let drawn = f64::from(self.pair_counts.count(pair_key(user, item)));
-                    (drawn / f64::from(self.user_counts.count(user as u64))).min(1.0).ln() as f32
-                }
-                PositiveCorrection::Marginal => expected(item),
-                PositiveCorrection::Off => 0.0,
-            }
-        };
-        let positives = batch.label.iter().zip(&batch.user).map(positive).collect();
-        let off = batch.correction == PositiveCorrection::Off;
-        let pool = batch.pool.iter().map(|&slot| if off { 0.0 } else { expected(item_of(slot)) }).collect();
-        (positives, pool)
-    }
 }
 
 impl Fit {
@@ -183,20 +128,11 @@ impl Fit {
         let (mean, square) = (to_vec(&self.adam.mean)?, to_vec(&self.adam.square)?);
         let mut arrays = vec![NamedArray::f32("adam.mean", &mean), NamedArray::f32("adam.square", &square)];
         let mut metadata = HashMap::new();
-        for (name, sketch) in self.sketches() {
+        for (name, sketch) in self.counts.sketches() {
             arrays.push(NamedArray::u32(name, sketch.counters()));
             metadata.insert(format!("{name}.total"), sketch.total().to_string());
         }
         checkpoint::write_arrays(path, &arrays, metadata)
-    }
-
-    const fn sketches(&self) -> [(&'static str, &CountMinSketch); 3] {
-        let counts = &self.counts;
-        [
-            ("sketch.item", &counts.item_counts),
-            ("sketch.user", &counts.user_counts),
-            ("sketch.pair", &counts.pair_counts),
-        ]
     }
 
     /// Take over what [`Self::save_optimizer`] wrote for the same model.
@@ -210,12 +146,7 @@ impl Fit {
             let values = take::<f32>(&mut arrays, path, name, n)?;
             *moment = Tensor::from_slice(&values).to_device(moment.device());
         }
-        let sketches = [
-            ("sketch.item", &mut self.counts.item_counts),
-            ("sketch.user", &mut self.counts.user_counts),
-            ("sketch.pair", &mut self.counts.pair_counts),
-        ];
-        for (name, sketch) in sketches {
+        for (name, sketch) in self.counts.sketches_mut() {
             let counters = take::<u32>(&mut arrays, path, name, sketch.counters().len())?;
             let total = metadata.get(&format!("{name}.total")).and_then(|text| text.parse().ok());
             let missing = || checkpoint::corrupt(path, format!("it does not say the total of `{name}`"));
@@ -233,8 +164,8 @@ fn embed_queries(model: &Model, w: &Views, group: &QueryGroup, vectors: &Tensor)
     let queries =
         Tensor::from_slice(&group.queries).to_device(device).view([tokens.n_users, group.n_queries as i64]); // [B, S]
     let vectors = model.user_tower.reads_item_vectors().then(|| {
-        let slots = Tensor::from_slice(&group.token_slot).to_device(device);
-        vectors.index_select(0, &slots).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
+        let items = Tensor::from_slice(&group.token_item).to_device(device);
+        vectors.index_select(0, &items).view([tokens.n_users, tokens.n_steps, -1]) // [B, T, D]
     });
     let input = UserInput { tokens: &tokens, described: &described, vectors };
     let all = model.user_tower.forward(w, &input, &queries); // [B, S, D]

@@ -15,6 +15,7 @@
 extern crate self as dayvec_model; // the fixture is shared with the integration tests
 
 mod allocator;
+mod batch;
 mod checkpoint;
 mod cuda;
 mod error;
@@ -22,11 +23,13 @@ mod features;
 mod fit;
 mod history;
 mod item_tower;
+mod label_counts;
 mod loss;
 mod model;
 mod objective;
 mod optimizer;
 mod parameters;
+mod random;
 #[cfg(test)]
 mod reference_tests;
 mod sampler;
@@ -37,13 +40,15 @@ mod tokens;
 mod user_tower;
 
 pub use allocator::keep_freed_memory;
+pub use batch::{PositiveCorrection, TrainBatch};
 pub use checkpoint::{load_spec, save_spec};
 pub use cuda::load_cuda;
 pub use error::ModelError;
 pub use fit::{Fit, StepStats};
 pub use model::Model;
+pub use objective::check_objective;
 pub use optimizer::OptimizerConfig;
-pub use sampler::{NegativeConfig, PositiveCorrection, Sampler, SamplerConfig, TrainBatch};
+pub use sampler::{NegativeConfig, Sampler, SamplerConfig};
 pub use sizes::{Sizes, preset};
 pub use threads::wait_briefly;
 pub use tokens::TokenGroup;

@@ -6,11 +6,11 @@ use std::path::Path;
 use dayvec_core::{ItemTable, ModelSpec, Sequences};
 use tch::{Device, Kind, Tensor};
 
-use crate::ModelError;
 use crate::checkpoint::{NamedArray, read_arrays, take, write_arrays};
+use crate::error::ModelError;
 use crate::item_tower::ItemTower;
 use crate::parameters::{Init, Param, ParameterList, Parameters, Views};
-use crate::tokens::{TokenGroup, TokenTensors, Window, group_by_length};
+use crate::tokens::{InputRange, TokenGroup, TokenTensors, group_by_length};
 use crate::user_tower::{UserInput, UserTower};
 
 /// Lowest temperature (the paper, section 3.3 of its model).
@@ -181,14 +181,14 @@ impl Model {
     /// # Errors
     /// When a user has no action.
     pub fn encode_users(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let windows = self.newest_windows(sequences, users)?;
+        let inputs = self.newest_inputs(sequences, users)?;
         let _no_grad = tch::no_grad_guard();
         let w = self.parameters.views();
         let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
         let dim = self.spec.dim;
         let mut embeddings = vec![0.0; users.len() * dim];
-        for members in group_by_length(&windows, ENCODE_TOKENS) {
-            let group = TokenGroup::new(sequences, &self.spec, &windows, &members);
+        for members in group_by_length(&inputs, ENCODE_TOKENS) {
+            let group = TokenGroup::new(sequences, &self.spec, &inputs, &members);
             let newest = (Tensor::from_slice(&group.length) - 1).unsqueeze(1); // [B, 1]
             let encoded = to_vec(&self.encode_group(&w, &group, &newest, table.as_ref()))?; // [B, 1, D]
             for (row, &idx) in members.iter().enumerate() {
@@ -203,25 +203,25 @@ impl Model {
     /// # Errors
     /// When the user has no action.
     pub fn encode_positions(&self, sequences: &Sequences, user: usize) -> Result<Vec<f32>, ModelError> {
-        let windows = self.newest_windows(sequences, &[user])?;
+        let inputs = self.newest_inputs(sequences, &[user])?;
         let _no_grad = tch::no_grad_guard();
         let w = self.parameters.views();
         let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
-        let group = TokenGroup::new(sequences, &self.spec, &windows, &[0]);
+        let group = TokenGroup::new(sequences, &self.spec, &inputs, &[0]);
         let steps: Vec<i64> = (0..group.length[0]).rev().collect();
         to_vec(&self.encode_group(&w, &group, &Tensor::from_slice(&steps).unsqueeze(0), table.as_ref()))
     }
 
-    fn newest_windows(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<Window>, ModelError> {
-        let window = |&user: &usize| {
+    fn newest_inputs(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<InputRange>, ModelError> {
+        let input = |&user: &usize| {
             let range = sequences.range(user);
             if range.is_empty() {
                 let id = sequences.users.get(user);
                 return Err(ModelError::BadSpec(format!("user `{id}` has no action to encode")));
             }
-            Ok(Window::ending_at(sequences, &self.spec, user, range.start))
+            Ok(InputRange::ending_at(sequences, &self.spec, user, range.start))
         };
-        users.iter().map(window).collect()
+        users.iter().map(input).collect()
     }
 
     /// User embeddings at `queries`, `[B, S]`: `[B, S, D]`.

@@ -8,8 +8,8 @@ use dayvec_core::{HistoryBag, ModelSpec, Sequences};
 use serde_json::{Value, json};
 use tch::Device;
 
-use crate::sampler::TrainBatch;
-use crate::tokens::Window;
+use crate::batch::TrainBatch;
+use crate::tokens::InputRange;
 use crate::{Fit, Model, NegativeConfig, OptimizerConfig, PositiveCorrection, Sampler, SamplerConfig};
 
 #[path = "../tests/it/fixture.rs"]
@@ -71,13 +71,13 @@ fn plain(sequences: &Sequences, spec: &ModelSpec) -> Vec<Value> {
     };
     (0..sequences.n_users())
         .map(|user| {
-            let window = Window::ending_at(sequences, spec, user, sequences.range(user).start);
-            window.range.map(action).collect()
+            let input = InputRange::ending_at(sequences, spec, user, sequences.range(user).start);
+            input.actions.map(action).collect()
         })
         .collect()
 }
 
-/// The pairs of a batch, as users by their place in `first_user` and positions counted in their drawn windows.
+/// The pairs of a batch, as users by their place in `first_user` and positions counted in their drawn inputs.
 fn pairs(batch: &TrainBatch, log_q: &[f32], first_user: &[usize]) -> Vec<Value> {
     let mut all = Vec::new();
     for group in &batch.groups {
@@ -93,8 +93,8 @@ fn pairs(batch: &TrainBatch, log_q: &[f32], first_user: &[usize]) -> Vec<Value> 
     all
 }
 
-/// The windows that a batch drew, as sequences of their own, with the training users they belong to.
-fn drawn_windows(batch: &TrainBatch, sequences: &Sequences) -> (Sequences, Vec<usize>) {
+/// The inputs that a batch drew, as sequences of their own, with the training users they belong to.
+fn drawn_inputs(batch: &TrainBatch, sequences: &Sequences) -> (Sequences, Vec<usize>) {
     let (mut users, mut places, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
     let mut pair = 0;
     for group in &batch.groups {
@@ -122,13 +122,13 @@ fn drawn_windows(batch: &TrainBatch, sequences: &Sequences) -> (Sequences, Vec<u
             pair += 1;
         }
     }
-    let windows = Sequences {
+    let inputs = Sequences {
         users: users.iter().map(|&user| sequences.users.get(user)).collect(),
         offsets,
         actions: sequences.actions.gather(&places),
         ..sequences.clone()
     };
-    (windows, users)
+    (inputs, users)
 }
 
 fn run_reference(case: &Value, model: &Model) -> Value {
@@ -157,7 +157,7 @@ fn forward_and_loss_equal_the_numpy_reference() {
         let sequences = fixture::sequences(N_USERS, 11);
         let mut fit = trained(&spec, &sequences);
         let batch = sampler(&spec, &sequences).batch(0);
-        let (windows, users) = drawn_windows(&batch, &sequences);
+        let (inputs, users) = drawn_inputs(&batch, &sequences);
         let mut counted = fit.clone_counts();
         let (positive_log_q, pool_log_q) = counted.log_q(&batch);
         let in_batch = |column: usize| {
@@ -170,7 +170,7 @@ fn forward_and_loss_equal_the_numpy_reference() {
             .collect();
         let items = fixture::items(1);
         let features: Vec<&[f32]> = items.features.chunks(items.dim).collect();
-        let mut all = plain(&windows, &spec);
+        let mut all = plain(&inputs, &spec);
         all.extend(plain(&sequences, &spec)); // with a sequence of one, and of forty
         let case = json!({
             "n_layers": spec.n_layers, "n_heads": spec.n_heads, "item_features": features, "sequences": all,

@@ -10,12 +10,12 @@ const LARGEST_PADDING: f64 = 0.1;
 
 /// The part of a user's actions that is one input sequence: a range of the columns, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct InputRange {
     /// Range in the columns of [`Sequences`]; not empty, at most M long.
-    pub(crate) range: Range<usize>,
+    pub(crate) actions: Range<usize>,
 }
 
-impl Window {
+impl InputRange {
     /// The input sequence that ends with the action at column `newest` of `user`: at most M actions, none older than
     /// the look-back before that newest one. It does not depend on the day of the run.
     pub(crate) fn ending_at(sequences: &Sequences, spec: &ModelSpec, user: usize, newest: usize) -> Self {
@@ -23,25 +23,25 @@ impl Window {
         let timestamps = &sequences.actions.timestamp;
         let oldest = timestamps[newest] - i64::from(spec.look_back_days) * SECONDS_PER_DAY;
         let kept = timestamps[newest..end].partition_point(|&timestamp| timestamp >= oldest);
-        Self { range: newest..newest + kept.max(1) }
+        Self { actions: newest..newest + kept.max(1) }
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.range.end - self.range.start
+        self.actions.end - self.actions.start
     }
 }
 
-/// Split windows into groups of like length: `(windows of the group)` as indices into `windows`, longest first.
+/// Split inputs into groups of like length: `(inputs of the group)` as indices into `inputs`, longest first.
 ///
 /// A group holds at most `max_tokens` (padding included) and at most a tenth of padding once it is of a useful size.
-pub(crate) fn group_by_length(windows: &[Window], max_tokens: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..windows.len()).collect();
-    order.sort_by_key(|&idx| std::cmp::Reverse(windows[idx].len()));
+pub(crate) fn group_by_length(inputs: &[InputRange], max_tokens: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    order.sort_by_key(|&idx| std::cmp::Reverse(inputs[idx].len()));
     let useful = (max_tokens / 8).max(1);
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let (mut longest, mut tokens) = (0, 0);
     for idx in order {
-        let len = windows[idx].len();
+        let len = inputs[idx].len();
         let padded = groups.last().map_or(0, |group: &Vec<usize>| (group.len() + 1) * longest);
         let padding = 1.0 - (tokens + len) as f64 / padded.max(1) as f64;
         let close = padded > max_tokens || (padding > LARGEST_PADDING && padded > useful);
@@ -85,14 +85,14 @@ pub struct TokenGroup {
 }
 
 impl TokenGroup {
-    /// The windows of `members`, oldest action first.
+    /// The inputs of `members`, oldest action first.
     pub(crate) fn new(
         sequences: &Sequences,
         spec: &ModelSpec,
-        windows: &[Window],
+        inputs: &[InputRange],
         members: &[usize],
     ) -> Self {
-        let n_steps = members.iter().map(|&idx| windows[idx].len()).max().unwrap_or(0);
+        let n_steps = members.iter().map(|&idx| inputs[idx].len()).max().unwrap_or(0);
         let n_cells = members.len() * n_steps;
         let with_surface = !spec.surfaces.is_empty();
         let mut group = Self {
@@ -109,8 +109,8 @@ impl TokenGroup {
             position: vec![0; n_cells],
         };
         for (row, &idx) in members.iter().enumerate() {
-            group.fill(row * n_steps, sequences, &windows[idx].range);
-            group.length.push(windows[idx].len() as i64);
+            group.fill(row * n_steps, sequences, &inputs[idx].actions);
+            group.length.push(inputs[idx].len() as i64);
         }
         group
     }
@@ -183,15 +183,15 @@ impl TokenTensors {
 mod tests {
     use super::*;
 
-    fn windows(lengths: &[usize]) -> Vec<Window> {
-        lengths.iter().map(|&len| Window { range: 0..len }).collect()
+    fn inputs(lengths: &[usize]) -> Vec<InputRange> {
+        lengths.iter().map(|&len| InputRange { actions: 0..len }).collect()
     }
 
     #[test]
     fn groups_cover_everyone_once_with_little_padding() {
         let lengths: Vec<usize> = (0..500).map(|i| 1 + (i * 7919) % 128).collect();
-        let windows = windows(&lengths);
-        let groups = group_by_length(&windows, 4096);
+        let inputs = inputs(&lengths);
+        let groups = group_by_length(&inputs, 4096);
         let mut seen: Vec<usize> = groups.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..500).collect::<Vec<_>>());

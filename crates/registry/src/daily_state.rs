@@ -119,7 +119,7 @@ mod tests {
             surface_dim: 1,
             item_id_dim: 0,
             history_bag: None,
-            objective: Objective::NextAction,
+            objective: Objective::named("next_action"),
         };
         DailyStates::of_model(&spec, n_buckets)
     }

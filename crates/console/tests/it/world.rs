@@ -187,7 +187,7 @@ fn spec(model_id: &str) -> ModelSpec {
         surface_dim: 1,
         item_id_dim: 0,
         history_bag: None,
-        objective: Objective::NextAction,
+        objective: Objective::named("next_action"),
     }
 }
 

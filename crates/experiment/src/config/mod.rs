@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dayvec_core::{Day, EventSchema, ModelSpec, Objective};
+use dayvec_core::{Day, EventSchema, ModelSpec};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::Sizes;
 use dayvec_runtime::config::{self, ConfigError, parse_url};
@@ -264,11 +264,8 @@ impl Faults {
         if raw.run.checkpoint_every.is_zero() {
             self.add("run.checkpoint_every", "must be positive; write it like 5m");
         }
-        match raw.objective {
-            Objective::DenseAllAction { window_days } => {
-                self.at_least_one("objective.window_days", window_days.into());
-            }
-            Objective::NextAction => {}
+        if let Err(fault) = dayvec_model::check_objective(&raw.objective) {
+            self.0.push(fault.to_string());
         }
     }
 }
@@ -314,7 +311,7 @@ impl Config {
             surface_dim: 0,
             item_id_dim: model.item_id_dim,
             history_bag: model.history_bag,
-            objective: self.raw.objective,
+            objective: self.raw.objective.clone(),
         };
         self.sizes.apply(&mut spec);
         spec

@@ -241,7 +241,7 @@ impl Default for RawConfig {
             items: ItemsSettings { read: None, build: Some(BuildItemsSettings::default()) },
             split: SplitSettings::default(),
             model: ModelSettings::default(),
-            objective: Objective::DenseAllAction { window_days: 28 },
+            objective: Objective::named("dense_all_action").with("window_days", 28),
             batch: BatchSettings::default(),
             negatives: NegativesSettings::default(),
             optimizer: OptimizerSettings::default(),

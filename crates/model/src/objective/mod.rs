@@ -1,77 +1,91 @@
-//! Which positions of a sequence are trained, and on which future action each (the paper, section 4). One file an
-//! objective; all of them produce (position, label) pairs for the same loss.
+//! Which positions of a sequence are trained, and on which future action each (the paper, section 4).
+//!
+//! All objectives produce (position, label) pairs for the same loss. A new one is a file beside `dense_all_action.rs`,
+//! declared here, and a line in [`OBJECTIVES`]; its settings are the fields of its struct.
 
-mod dense;
+mod dense_all_action;
 mod next_action;
+mod pairs;
 
-use dayvec_core::{ModelSpec, Objective, Sequences};
-use rand_pcg::Pcg64Mcg;
+use dayvec_core::Objective;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::tokens::Window;
-use dense::DenseAllAction;
-use next_action::NextAction;
+use crate::error::ModelError;
+pub(crate) use pairs::{Pair, PairSampler, PositiveActions, Timeline};
 
-/// The positive labels of every user, as places in the columns of [`Sequences`], newest first.
-#[derive(Debug)]
-pub(crate) struct Labels {
-    offsets: Vec<usize>,
-    places: Vec<usize>,
+/// The objectives, by their names in a configuration.
+const OBJECTIVES: [(&str, FromSettings); 2] = [
+    ("dense_all_action", from_settings::<dense_all_action::DenseAllAction>),
+    ("next_action", from_settings::<next_action::NextAction>),
+];
+
+type FromSettings = fn(&Objective) -> Result<Box<dyn PairSampler>, ModelError>;
+
+fn from_settings<T: PairSampler + DeserializeOwned + 'static>(
+    objective: &Objective,
+) -> Result<Box<dyn PairSampler>, ModelError> {
+    let settings = Value::Object(objective.settings.clone());
+    match serde_path_to_error::deserialize::<_, T>(settings) {
+        Ok(sampler) => Ok(Box::new(sampler)),
+        Err(error) => Err(ModelError::BadObjective {
+            setting: error.path().to_string(),
+            reason: error.into_inner().to_string(),
+        }),
+    }
 }
 
-impl Labels {
-    /// Collect the positive actions of all users.
-    pub(crate) fn new(sequences: &Sequences) -> Self {
-        let mut offsets = vec![0];
-        let mut places = Vec::new();
-        for user in 0..sequences.n_users() {
-            places.extend(sequences.range(user).filter(|&at| sequences.actions.positive[at]));
-            offsets.push(places.len());
+/// The pair sampler of an objective.
+pub(crate) fn pair_sampler(objective: &Objective) -> Result<Box<dyn PairSampler>, ModelError> {
+    match OBJECTIVES.iter().find(|(name, _)| *name == objective.name) {
+        Some((_, from_settings)) => from_settings(objective),
+        None => Err(ModelError::BadObjective {
+            setting: "name".to_owned(),
+            reason: format!(
+                "`{}` is not an objective; use one of {}",
+                objective.name,
+                OBJECTIVES.map(|(name, _)| name).join(", ")
+            ),
+        }),
+    }
+}
+
+/// Check the name and the settings of an objective.
+///
+/// # Errors
+/// [`ModelError::BadObjective`], which names the setting.
+pub fn check_objective(objective: &Objective) -> Result<(), ModelError> {
+    pair_sampler(objective).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(objective: Objective) -> String {
+        check_objective(&objective).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn settings_are_checked_by_name() {
+        let dense = || Objective::named("dense_all_action");
+        check_objective(&dense().with("window_days", 28)).unwrap();
+        check_objective(&Objective::named("next_action")).unwrap();
+        for (objective, expected) in [
+            (dense().with("window_days", 0), "objective.window_days: invalid value: integer `0`"),
+            (dense().with("window_days", "long"), "objective.window_days: invalid type: string \"long\""),
+            (dense(), "objective: missing field `window_days`"),
+            (
+                Objective::named("next_action").with("window_days", 28),
+                "objective.window_days: unknown field `window_days`",
+            ),
+            (
+                Objective::named("sasrec"),
+                "objective.name: `sasrec` is not an objective; use one of dense_all_action, next_action",
+            ),
+        ] {
+            let message = fault(objective);
+            assert!(message.starts_with(expected), "{message}");
         }
-        Self { offsets, places }
-    }
-}
-
-/// One user's actions and positive labels.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeline<'a> {
-    pub(crate) sequences: &'a Sequences,
-    pub(crate) labels: &'a Labels,
-    pub(crate) user: usize,
-}
-
-impl<'a> Timeline<'a> {
-    /// Unix seconds of the action at a place in the columns.
-    fn timestamp(&self, at: usize) -> i64 {
-        self.sequences.actions.timestamp[at]
-    }
-
-    /// Positives with `after_s < timestamp <= until_s`, newest first.
-    fn labels_between(&self, after_s: i64, until_s: i64) -> &'a [usize] {
-        let offsets = &self.labels.offsets;
-        let places = &self.labels.places[offsets[self.user]..offsets[self.user + 1]];
-        let first = places.partition_point(|&at| self.timestamp(at) > until_s);
-        let end = places.partition_point(|&at| self.timestamp(at) > after_s);
-        &places[first..end.max(first)]
-    }
-}
-
-/// A (position, label) pair: `position` counts from the newest action of the input (the paper's i, less one), and
-/// `label` is the place of a positive action, later than the one at that position.
-pub(crate) type Pair = (usize, usize);
-
-/// An objective.
-pub(crate) trait PairSampler: Send + Sync + std::fmt::Debug {
-    /// Whether the action at column `at` can be the newest of an input that has a pair.
-    fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool;
-
-    /// Draw the pairs of one input sequence.
-    fn pairs(&self, timeline: Timeline<'_>, window: &Window, rng: &mut Pcg64Mcg) -> Vec<Pair>;
-}
-
-/// The sampler of a spec's objective; `positions` is the number of positions drawn from a sequence.
-pub(crate) fn objective_sampler(spec: &ModelSpec, positions: usize) -> Box<dyn PairSampler> {
-    match spec.objective {
-        Objective::DenseAllAction { window_days } => Box::new(DenseAllAction::new(window_days, positions)),
-        Objective::NextAction => Box::new(NextAction),
     }
 }

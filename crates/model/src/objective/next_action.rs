@@ -1,16 +1,18 @@
 //! Next action: the newest position, with the first positive after it.
 
 use rand_pcg::Pcg64Mcg;
+use serde::Deserialize;
 
-use super::{Pair, PairSampler, Timeline};
-use crate::tokens::Window;
+use super::pairs::{Pair, PairSampler, Timeline};
+use crate::tokens::InputRange;
 
-#[derive(Debug)]
-pub(super) struct NextAction;
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextAction {}
 
 impl NextAction {
     fn next(timeline: Timeline<'_>, at: usize) -> Option<usize> {
-        timeline.labels_between(timeline.timestamp(at), i64::MAX).last().copied()
+        timeline.positives_between(timeline.timestamp(at), i64::MAX).last().copied()
     }
 }
 
@@ -19,7 +21,13 @@ impl PairSampler for NextAction {
         Self::next(timeline, at).is_some()
     }
 
-    fn pairs(&self, timeline: Timeline<'_>, window: &Window, _rng: &mut Pcg64Mcg) -> Vec<Pair> {
-        Self::next(timeline, window.range.start).map(|label| (0, label)).into_iter().collect()
+    fn pairs(
+        &self,
+        timeline: Timeline<'_>,
+        input: &InputRange,
+        _n_positions: usize,
+        _rng: &mut Pcg64Mcg,
+    ) -> Vec<Pair> {
+        Self::next(timeline, input.actions.start).map(|label| (0, label)).into_iter().collect()
     }
 }

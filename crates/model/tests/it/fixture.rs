@@ -37,7 +37,7 @@ pub(crate) fn spec() -> ModelSpec {
         surface_dim: 0,
         item_id_dim: 0,
         history_bag: None,
-        objective: Objective::DenseAllAction { window_days: 28 },
+        objective: Objective::named("dense_all_action").with("window_days", 28),
     };
     dayvec_model::preset("tiny").unwrap().apply(&mut spec);
     spec.n_layers = 2;

@@ -50,7 +50,7 @@ fn fit(spec: &ModelSpec, steps: u64) -> (Fit, Sampler) {
 #[test]
 fn the_loss_falls_for_every_objective_and_option() {
     let mut next = fixture::spec();
-    next.objective = Objective::NextAction;
+    next.objective = Objective::named("next_action");
     for spec in [fixture::spec(), with_options(), next] {
         let (mut fit, sampler) = fit(&spec, 150);
         let losses: Vec<f64> =

@@ -1,0 +1,70 @@
+//! What every objective works with: a user's actions, the positive ones among them, and the (position, label) pairs
+//! that it draws.
+
+use dayvec_core::Sequences;
+use rand_pcg::Pcg64Mcg;
+
+use crate::tokens::InputRange;
+
+/// The positive actions of every user, as indices into the columns of [`Sequences`], newest first.
+#[derive(Debug)]
+pub(crate) struct PositiveActions {
+    offsets: Vec<usize>,
+    actions: Vec<usize>,
+}
+
+impl PositiveActions {
+    /// Collect the positive actions of all users.
+    pub(crate) fn new(sequences: &Sequences) -> Self {
+        let mut offsets = vec![0];
+        let mut actions = Vec::new();
+        for user in 0..sequences.n_users() {
+            actions.extend(sequences.range(user).filter(|&at| sequences.actions.positive[at]));
+            offsets.push(actions.len());
+        }
+        Self { offsets, actions }
+    }
+}
+
+/// One user's actions and the positive ones among them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeline<'a> {
+    pub(crate) sequences: &'a Sequences,
+    pub(crate) positives: &'a PositiveActions,
+    pub(crate) user: usize,
+}
+
+impl<'a> Timeline<'a> {
+    /// Unix seconds of the action at an index into the columns.
+    pub(super) fn timestamp(&self, at: usize) -> i64 {
+        self.sequences.actions.timestamp[at]
+    }
+
+    /// Positives with `after_s < timestamp <= until_s`, newest first.
+    pub(super) fn positives_between(&self, after_s: i64, until_s: i64) -> &'a [usize] {
+        let offsets = &self.positives.offsets;
+        let positives = &self.positives.actions[offsets[self.user]..offsets[self.user + 1]];
+        let first = positives.partition_point(|&at| self.timestamp(at) > until_s);
+        let end = positives.partition_point(|&at| self.timestamp(at) > after_s);
+        &positives[first..end.max(first)]
+    }
+}
+
+/// A (position, label) pair: `position` counts from the newest action of the input (the paper's i, less one), and
+/// `label` is the index of a positive action, later than the one at that position.
+pub(crate) type Pair = (usize, usize);
+
+/// An objective.
+pub(crate) trait PairSampler: Send + Sync + std::fmt::Debug {
+    /// Whether the action at index `at` can be the newest of an input that has a pair.
+    fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool;
+
+    /// Draw the pairs of one input sequence, from at most `n_positions` positions.
+    fn pairs(
+        &self,
+        timeline: Timeline<'_>,
+        input: &InputRange,
+        n_positions: usize,
+        rng: &mut Pcg64Mcg,
+    ) -> Vec<Pair>;
+}

@@ -1,0 +1,20 @@
+//! Random draws as a function of what they are for, in whatever order they are asked for.
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a generator is for; two purposes share no draws.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    /// The order of the users in an epoch.
+    UserOrder = 0,
+    /// The inputs, pairs and negatives of a step.
+    Batch = 1,
+}
+
+/// The generator of a seed, a purpose and a number: the epoch or the step.
+pub(crate) fn generator(seed: u64, purpose: Purpose, number: u64) -> Pcg64Mcg {
+    let key = [seed, purpose as u64, number].map(u64::to_le_bytes).concat();
+    Pcg64Mcg::seed_from_u64(xxh3_64(&key))
+}
