@@ -17,10 +17,12 @@ use tch::Kind;
 
 use crate::clusters::cluster_labels;
 use crate::cooccurrence::{Baskets, count_pairs};
+use crate::error::ItemsError;
 use crate::graph::{graph_vectors, normalise_rows, ppmi};
-use crate::svd::{floats_of, tensor_of};
+use crate::options::BuildOptions;
+use crate::svd::{floats_of, tensor_of, truncated_svd};
+use crate::text::ItemText;
 use crate::words::word_matrix;
-use crate::{BuildOptions, ItemText, ItemsError, truncated_svd};
 
 /// Width of the text vectors that the graph part of a cold item is predicted from; the text part is their head.
 const TEXT_RANK: usize = 128;

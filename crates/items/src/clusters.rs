@@ -5,7 +5,7 @@ use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use tch::Tensor;
 
-use crate::ItemsError;
+use crate::error::ItemsError;
 use crate::graph::normalise_rows;
 use crate::svd::tensor_of;
 

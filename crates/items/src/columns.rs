@@ -14,7 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use polars::prelude::{CsvEncoding, CsvParseOptions, CsvReadOptions, SerReader};
 
-use crate::ItemsError;
+use crate::error::ItemsError;
 
 /// A text column; `None` where the cell is null.
 pub(crate) type TextColumn = Vec<Option<String>>;

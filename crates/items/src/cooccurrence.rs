@@ -7,7 +7,7 @@
 use dayvec_core::{Day, Sequences};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::Csr;
+use crate::csr::Csr;
 use crate::options::{Basket, BuildOptions};
 
 /// Items of the next basket that each item of a basket is paired with: enough to tie baskets together, few enough
@@ -32,7 +32,7 @@ impl Baskets {
             for at in sequences.range(user).rev() {
                 let timestamp = sequences.actions.timestamp[at];
                 match previous {
-                    Some(before) if together(basket, before, timestamp) => {}
+                    Some(before) if is_same_basket(basket, before, timestamp) => {}
                     _ => baskets.open(previous.is_none()),
                 }
                 baskets.items.push(rows[sequences.actions.item[at] as usize]);
@@ -110,7 +110,7 @@ impl Baskets {
     }
 }
 
-fn together(basket: Basket, before: i64, after: i64) -> bool {
+fn is_same_basket(basket: Basket, before: i64, after: i64) -> bool {
     match basket {
         Basket::Day => Day::of_timestamp(before) == Day::of_timestamp(after),
         Basket::Session { gap_s } => after - before <= i64::from(gap_s),
@@ -167,7 +167,7 @@ pub(crate) fn count_pairs(mut baskets: Baskets, n_items: usize, options: &BuildO
         tracing::info!(
             max_partners,
             options.max_pairs,
-            "fewer partners an item, to bound the number of pairs"
+            "using fewer partners per item to bound the number of pairs"
         );
     }
     baskets.shuffle(options.seed);
@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn days_and_sessions_part_baskets() {
-        assert!(together(Basket::Day, 0, 86_399));
-        assert!(!together(Basket::Day, 86_399, 86_400));
+        assert!(is_same_basket(Basket::Day, 0, 86_399));
+        assert!(!is_same_basket(Basket::Day, 86_399, 86_400));
         let session = Basket::Session { gap_s: 1800 };
-        assert!(together(session, 86_399, 86_400));
-        assert!(!together(session, 0, 1801));
+        assert!(is_same_basket(session, 86_399, 86_400));
+        assert!(!is_same_basket(session, 0, 1801));
     }
 }

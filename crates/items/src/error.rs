@@ -1,4 +1,5 @@
 //! What can go wrong with item features, each with what, where and what to do.
+#![expect(missing_docs, reason = "the message of a variant says what its fields are")]
 
 use std::path::{Path, PathBuf};
 
@@ -8,151 +9,78 @@ use dayvec_core::{Fault, FaultKind};
 #[derive(Debug, thiserror::Error)]
 pub enum ItemsError {
     /// The file or folder cannot be opened or listed.
-    #[error("cannot open {}; check that it is there and may be read", path.display())]
+    #[error("cannot open {}; check that it exists and is readable", path.display())]
     Open {
-        /// The file or folder.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: std::io::Error,
     },
     /// The file is there but is not what its name says.
-    #[error("cannot read {} as {format}; is it whole, and of that format?", path.display())]
+    #[error("cannot read {} as {format}; the file may be truncated or in another format", path.display())]
     Read {
-        /// The file.
         path: PathBuf,
-        /// The format that was tried.
         format: &'static str,
-        /// What the reader of that format says.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The table cannot be written.
-    #[error("cannot write {}; is the disk full, or the folder missing or read-only?", path.display())]
+    #[error("cannot write {}; check that the folder exists and is writable, and that the disk is not full", path.display())]
     Write {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A column that is needed is not there.
     #[error(
-        "{}: no column `{column}`; the columns are {present:?}: rename one of them, or map it in the configuration",
+        "{}: column `{column}` is missing; the file has {present:?}: rename one of them, or map it in the configuration",
         path.display()
     )]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column that is needed.
-        column: String,
-        /// The columns that there are.
-        present: Vec<String>,
-    },
+    MissingColumn { path: PathBuf, column: String, present: Vec<String> },
     /// A column has a type that cannot be used.
-    #[error("{}: column `{column}` is {found}; write it as {expected}", path.display())]
-    ColumnType {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: String,
-        /// Its type.
-        found: String,
-        /// The types that can be used.
-        expected: &'static str,
-    },
+    #[error("{}: column `{column}` has type {found}; it must be {expected}", path.display())]
+    ColumnType { path: PathBuf, column: String, found: String, expected: &'static str },
     /// No rows.
     #[error("{}: no items; item features need at least one row", path.display())]
-    NoItems {
-        /// The file or folder.
-        path: PathBuf,
-    },
+    NoItems { path: PathBuf },
     /// An item id is null or empty.
     #[error("{}: row {row}: item_id is {what}; give every row an id, or drop the row", path.display())]
-    BadId {
-        /// The file.
-        path: PathBuf,
-        /// The row.
-        row: usize,
-        /// `null` or `empty`.
-        what: &'static str,
-    },
+    BadId { path: PathBuf, row: usize, what: &'static str },
     /// Two rows have the same id.
     #[error(
-        "{}: row {row}: item `{item}` is already in row {first_row}; keep one row an item",
+        "{}: row {row}: item `{item}` is already in row {first_row}; keep one row per item",
         path.display()
     )]
-    DuplicateId {
-        /// The file.
-        path: PathBuf,
-        /// The later row.
-        row: usize,
-        /// The earlier row.
-        first_row: usize,
-        /// The id.
-        item: String,
-    },
+    DuplicateId { path: PathBuf, row: usize, first_row: usize, item: String },
     /// An embedding is null or not as wide as the first one.
     #[error(
-        "{}: row {row}: item `{item}` has an embedding of {got} numbers where row 0 has {expected}; \
-         every embedding must have the same width (and at least 1)",
+        "{}: row {row}: the embedding of item `{item}` has width {got}, but that of row 0 has width {expected}; \
+         all embeddings must have the same width, at least 1",
         path.display()
     )]
-    Ragged {
-        /// The file.
-        path: PathBuf,
-        /// The row.
-        row: usize,
-        /// The item of the row.
-        item: String,
-        /// Width of the first embedding.
-        expected: usize,
-        /// Width of this one, 0 when null.
-        got: usize,
-    },
+    Ragged { path: PathBuf, row: usize, item: String, expected: usize, got: usize },
     /// An embedding holds NaN, an infinity or null.
     #[error(
         "{}: row {row}: item `{item}` has {value} at position {position} of its embedding; \
          replace it with a finite 32-bit number, or drop the item",
         path.display()
     )]
-    NotFinite {
-        /// The file.
-        path: PathBuf,
-        /// The row.
-        row: usize,
-        /// The item of the row.
-        item: String,
-        /// Place in the embedding, from 0.
-        position: usize,
-        /// `NaN`, `inf`, `-inf` or `null`.
-        value: String,
-    },
+    NotFinite { path: PathBuf, row: usize, item: String, position: usize, value: String },
     /// The table is not as wide as the model expects.
     #[error(
-        "the item features are {got} wide, the model was built for {expected}; \
-         give it the item features it was trained with, or train a new model"
+        "the item features have width {got}, but the model was trained with width {expected}; \
+         use the item features that it was trained with, or train a new model"
     )]
-    Dim {
-        /// Width that the model expects.
-        expected: usize,
-        /// Width of the table.
-        got: usize,
-    },
+    Dim { expected: usize, got: usize },
     /// Neither events nor item text.
-    #[error(
-        "no action in the training window and no item text: there is nothing to build item features from"
-    )]
+    #[error("cannot build item features: the training data has no actions, and there is no item text")]
     NothingToBuildFrom,
     /// Options that contradict each other or make no sense.
-    #[error("options for building item features:\n{}", .0.join("\n"))]
+    #[error("invalid options for building item features:\n{}", .0.join("\n"))]
     Options(Vec<String>),
     /// libtorch failed.
-    #[error("cannot {what} with libtorch")]
+    #[error("libtorch failed to {what}")]
     Tensor {
-        /// The step.
         what: &'static str,
-        /// What libtorch says.
         #[source]
         source: tch::TchError,
     },

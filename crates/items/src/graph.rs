@@ -1,7 +1,10 @@
 //! The graph part of item features: co-occurrence weights become positive pointwise mutual information, and its
 //! truncated decomposition the vectors (Levy and Goldberg 2014: what skip-gram over the same pairs would learn).
 
-use crate::{BuildOptions, Csr, ItemsError, truncated_svd};
+use crate::csr::Csr;
+use crate::error::ItemsError;
+use crate::options::BuildOptions;
+use crate::svd::truncated_svd;
 
 /// Shifted positive pointwise mutual information of symmetric co-occurrence weights.
 ///

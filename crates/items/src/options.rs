@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ItemsError;
+use crate::error::ItemsError;
 
 /// What counts as being acted on together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum Basket {
 #[serde(deny_unknown_fields, default)]
 pub struct BuildOptions {
     /// Width of a feature vector, text part included: by default 64 + 32, or 96 when there is no item text. By the
-    /// measure told at `smoothing`, 64 of the graph alone give 0.057 and 64 + 32 with text 0.058; the text part is
+    /// measure described at `smoothing`, 64 of the graph alone give 0.057 and 64 + 32 with text 0.058; the text part is
     /// what items without events have.
     pub dim: usize,
     /// How much of `dim` is the text part when there is item text, at most half; else the graph part takes all.
@@ -51,7 +51,7 @@ pub struct BuildOptions {
     pub shift: f32,
     /// Exponent of the singular values in U·Σ^power: 0 weighs all directions alike, noise as well; 1 keeps their
     /// sizes. By the same measure 0.25 is a little better than 0.5 (0.059 against 0.057) and 1 much worse; 0.5 keeps
-    /// planted groups together where `dim` is far more than there is to tell.
+    /// planted groups together where `dim` exceeds the number of groups by far.
     pub power: f32,
     /// Number of labels `cluster-NNN` that stand in for interests when the item text has none.
     pub n_interests: usize,
@@ -90,18 +90,18 @@ impl BuildOptions {
         };
         let share = |value: f32| (0.0..=1.0).contains(&value);
         check(self.dim > 0, "dim: must be at least 1".to_owned());
-        check(share(self.text_weight), format!("text_weight: {} is not in 0..=1", self.text_weight));
+        check(share(self.text_weight), format!("text_weight: {} must be between 0 and 1", self.text_weight));
         check(
             self.neighbour_weight >= 0.0 && self.neighbour_weight.is_finite(),
-            format!("neighbour_weight: {} is not a number of at least 0", self.neighbour_weight),
+            format!("neighbour_weight: {} must be finite and not negative", self.neighbour_weight),
         );
         check(self.max_partners >= 2, format!("max_partners: {} must be at least 2", self.max_partners));
-        check(share(self.smoothing), format!("smoothing: {} is not in 0..=1", self.smoothing));
+        check(share(self.smoothing), format!("smoothing: {} must be between 0 and 1", self.smoothing));
         check(
             self.shift > 0.0 && self.shift.is_finite(),
-            format!("shift: {} is not a positive number", self.shift),
+            format!("shift: {} must be finite and positive", self.shift),
         );
-        check(share(self.power), format!("power: {} is not in 0..=1", self.power));
+        check(share(self.power), format!("power: {} must be between 0 and 1", self.power));
         check(self.n_interests > 0, "n_interests: must be at least 1".to_owned());
         faults
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_told() {
+    fn every_fault_is_reported() {
         assert!(BuildOptions::default().check().is_ok());
         let options = BuildOptions { dim: 0, shift: f32::NAN, power: 2.0, ..BuildOptions::default() };
         let message = options.check().unwrap_err().to_string();

@@ -5,7 +5,8 @@ use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use tch::{Kind, Tensor};
 
-use crate::{Csr, ItemsError};
+use crate::csr::Csr;
+use crate::error::ItemsError;
 
 /// Directions beyond those wanted that the iteration carries along; they soak up what the wanted ones would miss.
 const OVERSAMPLING: usize = 16;

@@ -14,8 +14,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::ItemsError;
 use crate::columns::{TextColumn, float_lists, parquet_files, read_parquet, texts};
+use crate::error::ItemsError;
 
 const ITEM_ID: &str = "item_id";
 const EMBEDDING: &str = "embedding";
@@ -31,13 +31,13 @@ const TITLE: &str = "title";
 /// A file that cannot be read, a missing column or one of another type, a null, empty or repeated id, a null
 /// embedding or one of another width, a number that is not finite (in 32 bits), or no rows at all.
 pub fn read_items(path: &Path) -> Result<ItemTable, ItemsError> {
-    let mut reading = Reading::default();
+    let mut reader = TableReader::default();
     for file in parquet_files(path)? {
         for batch in read_parquet(&file, &[ITEM_ID, EMBEDDING], &[INTEREST, TITLE])? {
-            reading.push(&file, &batch)?;
+            reader.push(&file, &batch)?;
         }
     }
-    let Reading { table, interests, titles } = reading;
+    let TableReader { table, interests, titles } = reader;
     if table.is_empty() {
         return Err(ItemsError::NoItems { path: path.to_owned() });
     }
@@ -54,14 +54,15 @@ fn padded(cells: TextColumn, n_items: usize) -> IdColumn {
     cells.chain(std::iter::repeat(String::new())).take(n_items).collect()
 }
 
+/// The table as far as it has been read.
 #[derive(Default)]
-struct Reading {
+struct TableReader {
     table: ItemTable,
     interests: TextColumn,
     titles: TextColumn,
 }
 
-impl Reading {
+impl TableReader {
     fn push(&mut self, path: &Path, batch: &RecordBatch) -> Result<(), ItemsError> {
         let first_row = self.table.len();
         let embeddings = float_lists(path, batch, EMBEDDING)?;

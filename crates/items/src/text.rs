@@ -5,8 +5,8 @@ use std::path::Path;
 use dayvec_core::{IdColumn, IdInterner};
 use serde::{Deserialize, Serialize};
 
-use crate::ItemsError;
 use crate::columns::{TextColumn, parquet_files, read_csv, read_parquet, texts};
+use crate::error::ItemsError;
 
 /// Names of the columns of an item file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +40,15 @@ pub struct ItemText {
     pub titles: Option<IdColumn>,
     /// Interest labels, where the file has them; empty text for none.
     pub interests: Option<IdColumn>,
-    /// Rows that were passed over because their id was null or empty.
+    /// Rows that were skipped because their id was null or empty.
     pub n_without_id: usize,
-    /// Rows that were passed over because an earlier row had the same id.
+    /// Rows that were skipped because an earlier row had the same id.
     pub n_repeated: usize,
 }
 
 /// Read item text from a `.csv` file with a header, or else from Parquet (a file, or a folder of `*.parquet`).
 ///
-/// A row without an id and a second row of an item are counted and passed over, with a warning in the log.
+/// A row without an id and a second row of an item are counted and skipped, with a warning in the log.
 ///
 /// # Errors
 /// When the file cannot be read, or lacks one of `columns`, or such a column is neither text nor integers.
@@ -72,7 +72,7 @@ pub fn read_item_text(path: &Path, columns: &TextColumns) -> Result<ItemText, It
     }
     if text.n_without_id + text.n_repeated > 0 {
         let path = path.display().to_string();
-        tracing::warn!(path, text.n_without_id, text.n_repeated, "rows of the item file passed over");
+        tracing::warn!(path, text.n_without_id, text.n_repeated, "skipped rows of the item file");
     }
     Ok(text)
 }

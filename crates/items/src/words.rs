@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::Csr;
+use crate::csr::Csr;
 
 /// Log2 of the number of hash buckets: a million, so that collisions stay rare up to some 100,000 distinct terms.
 const BUCKET_BITS: u32 = 20;

@@ -104,16 +104,16 @@ pub(crate) fn take<T: Element>(
     name: &str,
     len: usize,
 ) -> Result<Vec<T>, ModelError> {
-    let (kind, bytes) = arrays.remove(name).ok_or_else(|| corrupt(path, format!("it holds no `{name}`")))?;
+    let (kind, bytes) = arrays.remove(name).ok_or_else(|| corrupt(path, format!("`{name}` is missing")))?;
     if kind != T::KIND {
-        return Err(corrupt(path, format!("`{name}` is {kind:?}, expected {:?}", T::KIND)));
+        return Err(corrupt(path, format!("`{name}` has type {kind:?}, expected {:?}", T::KIND)));
     }
     let values: Vec<T> = bytemuck::pod_collect_to_vec(&bytes);
     if values.len() != len {
-        return Err(corrupt(path, format!("`{name}` has {} numbers, the spec says {len}", values.len())));
+        return Err(corrupt(path, format!("`{name}` has {} values, the spec says {len}", values.len())));
     }
     if let Some(bad) = values.iter().position(|value| !value.is_sound()) {
-        return Err(corrupt(path, format!("`{name}` is not finite at {bad}")));
+        return Err(corrupt(path, format!("`{name}` has a value that is not finite at index {bad}")));
     }
     Ok(values)
 }

@@ -8,7 +8,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::parameters::{Init, Param, ParameterList, Views};
+use crate::parameters::{Init, ParameterList, WeightId, Weights};
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
@@ -44,11 +44,11 @@ pub(crate) fn relative_periods_s() -> Vec<f64> {
 #[derive(Debug)]
 pub(crate) struct TimeEncoding {
     n_periods: i64,
-    cos_phase: Param,
-    sin_phase: Param,
-    cos_rows: Param,
-    sin_rows: Param,
-    log_row: Param,
+    cos_phase: WeightId,
+    sin_phase: WeightId,
+    cos_rows: WeightId,
+    sin_rows: WeightId,
+    log_row: WeightId,
 }
 
 impl TimeEncoding {
@@ -73,7 +73,7 @@ impl TimeEncoding {
     }
 
     /// Rows of the input layer for `[cos a, sin a, log]`, with the phases folded in, `[2 P + 1, H]`.
-    pub(crate) fn fold_phases(&self, w: &Views) -> Tensor {
+    pub(crate) fn fold_phases(&self, w: &Weights) -> Tensor {
         let phase = |param| w[param].view([self.n_periods, 1]);
         let (cos_phase, sin_phase) = (phase(self.cos_phase), phase(self.sin_phase));
         let (cos_rows, sin_rows) = (&w[self.cos_rows], &w[self.sin_rows]);

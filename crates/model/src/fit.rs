@@ -7,12 +7,13 @@ use tch::Tensor;
 
 use crate::batch::{QueryGroup, TrainBatch};
 use crate::checkpoint::{self, NamedArray, read_arrays, take};
+use crate::dropout::Dropout;
 use crate::error::ModelError;
 use crate::label_counts::LabelCounts;
 use crate::loss::{Pairs, sampled_softmax};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
-use crate::parameters::{Dropout, Views};
+use crate::parameters::Weights;
 use crate::tokens::TokenTensors;
 use crate::user_tower::UserInput;
 
@@ -100,7 +101,7 @@ impl Fit {
         let device = model.content.device();
         let integers = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-        let w = model.parameters.views_with_dropout(Some(Dropout::new(self.config.dropout, step)));
+        let w = model.parameters.weights_with_dropout(Some(Dropout::new(self.config.dropout, step)));
         let described = model.item_tower.describe(&w, &model.content, &integers(&batch.items));
         let vectors = model.item_tower.forward(&w, &described); // [n, D]
         let users: Vec<Tensor> =
@@ -149,7 +150,7 @@ impl Fit {
         for (name, sketch) in self.counts.sketches_mut() {
             let counters = take::<u32>(&mut arrays, path, name, sketch.counters().len())?;
             let total = metadata.get(&format!("{name}.total")).and_then(|text| text.parse().ok());
-            let missing = || checkpoint::corrupt(path, format!("it does not say the total of `{name}`"));
+            let missing = || checkpoint::corrupt(path, format!("the total of `{name}` is missing"));
             sketch.restore(counters, total.ok_or_else(missing)?);
         }
         Ok(())
@@ -157,7 +158,7 @@ impl Fit {
 }
 
 /// User embeddings at a group's trained positions, `[P, D]`.
-fn embed_queries(model: &Model, w: &Views, group: &QueryGroup, vectors: &Tensor) -> Tensor {
+fn embed_queries(model: &Model, w: &Weights, group: &QueryGroup, vectors: &Tensor) -> Tensor {
     let device = model.content.device();
     let tokens = TokenTensors::new(&group.tokens, device);
     let described = model.item_tower.describe(w, &model.content, &tokens.item);

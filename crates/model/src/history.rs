@@ -7,15 +7,15 @@ use dayvec_core::{HistoryBag, ModelSpec, SECONDS_PER_DAY};
 use tch::{Kind, Tensor};
 
 use crate::item_tower::normalise;
-use crate::parameters::{Init, Param, ParameterList, Views};
+use crate::parameters::{Init, ParameterList, WeightId, Weights};
 use crate::tokens::TokenTensors;
 
 /// `u = normalise(e + gate · normalise(Σ_j exp(type_j - rate · age_j) p_j))`, over the actions `j` up to the query.
 #[derive(Debug)]
 pub(crate) struct HistoryResidual {
-    type_weight: Param,
-    log_rate: Param,
-    gate: Param,
+    type_weight: WeightId,
+    log_rate: WeightId,
+    gate: WeightId,
 }
 
 impl HistoryResidual {
@@ -32,7 +32,7 @@ impl HistoryResidual {
     /// embeddings of the tokens, `[B, T, D]`.
     pub(crate) fn forward(
         &self,
-        w: &Views,
+        w: &Weights,
         tokens: &TokenTensors,
         visible: &Tensor,
         vectors: &Tensor,

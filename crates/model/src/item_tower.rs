@@ -3,16 +3,16 @@
 use dayvec_core::ModelSpec;
 use tch::Tensor;
 
-use crate::parameters::{Init, Param, ParameterList, Views};
+use crate::parameters::{Init, ParameterList, WeightId, Weights};
 
 /// `p = normalise(MLP([content ; id]))`, one hidden layer with GELU.
 #[derive(Debug)]
 pub(crate) struct ItemTower {
-    id_table: Option<Param>,
-    in_weight: Param,
-    in_bias: Param,
-    out_weight: Param,
-    out_bias: Param,
+    id_table: Option<WeightId>,
+    in_weight: WeightId,
+    in_bias: WeightId,
+    out_weight: WeightId,
+    out_bias: WeightId,
 }
 
 impl ItemTower {
@@ -30,7 +30,7 @@ impl ItemTower {
     }
 
     /// Content beside the learned id embedding, where the model has one, `[N, F + F_id]`; both towers read it.
-    pub(crate) fn describe(&self, w: &Views, content: &Tensor, items: &Tensor) -> Tensor {
+    pub(crate) fn describe(&self, w: &Weights, content: &Tensor, items: &Tensor) -> Tensor {
         let content = content.index_select(0, items); // [N, F]
         match self.id_table {
             Some(table) => Tensor::cat(&[content, w[table].index_select(0, items)], 1), // [N, F + F_id]
@@ -39,7 +39,7 @@ impl ItemTower {
     }
 
     /// Item embeddings of described items, `[N, F + F_id]` → `[N, D]`, unit norm.
-    pub(crate) fn forward(&self, w: &Views, described: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, w: &Weights, described: &Tensor) -> Tensor {
         let hidden = described.linear(&w[self.in_weight], Some(&w[self.in_bias])).gelu("none"); // [N, inner]
         normalise(&hidden.linear(&w[self.out_weight], Some(&w[self.out_bias]))) // [N, D]
     }

@@ -18,12 +18,18 @@ mod allocator;
 mod batch;
 mod checkpoint;
 mod cuda;
+mod dropout;
 mod error;
 mod features;
 mod fit;
+#[cfg(test)]
+#[path = "../tests/it/fixture.rs"]
+mod fixture;
 mod history;
 mod item_tower;
 mod label_counts;
+#[cfg(test)]
+mod leak_tests;
 mod loss;
 mod model;
 mod objective;

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use crate::checkpoint::{NamedArray, read_arrays, take, write_arrays};
 use crate::error::ModelError;
 use crate::item_tower::ItemTower;
-use crate::parameters::{Init, Param, ParameterList, Parameters, Views};
+use crate::parameters::{Init, ParameterList, Parameters, WeightId, Weights};
 use crate::tokens::{InputRange, TokenGroup, TokenTensors, group_by_length};
 use crate::user_tower::{UserInput, UserTower};
 
@@ -28,7 +28,7 @@ pub struct Model {
     pub(crate) parameters: Parameters,
     pub(crate) user_tower: UserTower,
     pub(crate) item_tower: ItemTower,
-    log_inverse_temperature: Param,
+    log_inverse_temperature: WeightId,
     /// `[I, F]`, scaled so that a coordinate is of the size of a cosine.
     pub(crate) content: Tensor,
 }
@@ -48,11 +48,14 @@ fn check_spec(spec: &ModelSpec) -> Result<(), ModelError> {
     ];
     for (name, size) in sizes {
         if size == 0 {
-            return fault(format!("{name} is 0"));
+            return fault(format!("{name} must be positive"));
         }
     }
     if !spec.hidden_dim.is_multiple_of(spec.n_heads) {
-        return fault(format!("n_heads {} does not divide hidden_dim {}", spec.n_heads, spec.hidden_dim));
+        return fault(format!(
+            "hidden_dim {} must be a multiple of n_heads {}",
+            spec.hidden_dim, spec.n_heads
+        ));
     }
     if let [fault, ..] = &spec.events.faults()[..] {
         return Err(ModelError::BadSpec(fault.clone()));
@@ -69,7 +72,7 @@ impl Model {
         check_spec(spec)?;
         if items.dim != spec.item_dim || items.len() != spec.n_items {
             return Err(ModelError::ItemsMismatch(format!(
-                "the spec (items version {}) says {} items of width {}, the table has {} of width {}",
+                "the model (items version {}) expects {} items of width {}, the table has {} of width {}",
                 spec.items_version,
                 spec.n_items,
                 spec.item_dim,
@@ -156,19 +159,19 @@ impl Model {
     /// The learned temperature τ, at least 0.01.
     #[must_use]
     pub fn temperature(&self) -> f64 {
-        let w = self.parameters.views();
+        let w = self.parameters.weights();
         1.0 / tch::no_grad(|| self.inverse_temperature(&w)).double_value(&[0])
     }
 
     /// `1 / τ`, `[1]`.
-    pub(crate) fn inverse_temperature(&self, w: &Views) -> Tensor {
+    pub(crate) fn inverse_temperature(&self, w: &Weights) -> Tensor {
         w[self.log_inverse_temperature].exp()
     }
 
     /// Keep the temperature at 0.01 or above; called after each update, so that it can rise again.
     pub(crate) fn clamp_temperature(&mut self) {
         let _no_grad = tch::no_grad_guard();
-        let _ = self.parameters.views()[self.log_inverse_temperature]
+        let _ = self.parameters.weights()[self.log_inverse_temperature]
             .shallow_clone()
             .clamp_max_(-LOWEST_TEMPERATURE.ln());
     }
@@ -183,7 +186,7 @@ impl Model {
     pub fn encode_users(&self, sequences: &Sequences, users: &[usize]) -> Result<Vec<f32>, ModelError> {
         let inputs = self.newest_inputs(sequences, users)?;
         let _no_grad = tch::no_grad_guard();
-        let w = self.parameters.views();
+        let w = self.parameters.weights();
         let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
         let dim = self.spec.dim;
         let mut embeddings = vec![0.0; users.len() * dim];
@@ -205,7 +208,7 @@ impl Model {
     pub fn encode_positions(&self, sequences: &Sequences, user: usize) -> Result<Vec<f32>, ModelError> {
         let inputs = self.newest_inputs(sequences, &[user])?;
         let _no_grad = tch::no_grad_guard();
-        let w = self.parameters.views();
+        let w = self.parameters.weights();
         let table = self.user_tower.reads_item_vectors().then(|| self.item_matrix(&w));
         let group = TokenGroup::new(sequences, &self.spec, &inputs, &[0]);
         let steps: Vec<i64> = (0..group.length[0]).rev().collect();
@@ -216,8 +219,7 @@ impl Model {
         let input = |&user: &usize| {
             let range = sequences.range(user);
             if range.is_empty() {
-                let id = sequences.users.get(user);
-                return Err(ModelError::BadSpec(format!("user `{id}` has no action to encode")));
+                return Err(ModelError::NoActions(sequences.users.get(user).to_owned()));
             }
             Ok(InputRange::ending_at(sequences, &self.spec, user, range.start))
         };
@@ -227,7 +229,7 @@ impl Model {
     /// User embeddings at `queries`, `[B, S]`: `[B, S, D]`.
     fn encode_group(
         &self,
-        w: &Views,
+        w: &Weights,
         group: &TokenGroup,
         queries: &Tensor,
         table: Option<&Tensor>,
@@ -248,10 +250,10 @@ impl Model {
     /// When libtorch does.
     pub fn encode_items(&self) -> Result<Vec<f32>, ModelError> {
         let _no_grad = tch::no_grad_guard();
-        to_vec(&self.item_matrix(&self.parameters.views()))
+        to_vec(&self.item_matrix(&self.parameters.weights()))
     }
 
-    fn item_matrix(&self, w: &Views) -> Tensor {
+    fn item_matrix(&self, w: &Weights) -> Tensor {
         let n_items = self.spec.n_items as i64;
         let parts: Vec<Tensor> = (0..n_items)
             .step_by(ENCODE_ITEMS)

@@ -19,7 +19,7 @@ pub struct OptimizerConfig {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Share of the user tower's activations that a training step zeroes; the paper tells none.
+    /// Share of the user tower's activations that a training step zeroes; the paper does not report one.
     pub dropout: f64,
     /// Steps of the whole training.
     pub steps: u64,

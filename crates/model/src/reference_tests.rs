@@ -1,37 +1,43 @@
-//! Forward pass and loss against the NumPy reference in `tests/reference`, on random weights, with padding, equal
-//! timestamps and a sequence of one; and the leak test.
+//! Forward pass, logQ correction, loss and AdamW against the NumPy references in `tests/reference`: on weights that
+//! have moved from their start, with padding, equal timestamps and a sequence of one.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use dayvec_core::{HistoryBag, ModelSpec, Sequences};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 use crate::batch::TrainBatch;
+use crate::fixture;
+use crate::model::to_vec;
+use crate::optimizer::AdamW;
+use crate::parameters::{Init, ParameterList, Parameters};
 use crate::tokens::InputRange;
 use crate::{Fit, Model, NegativeConfig, OptimizerConfig, PositiveCorrection, Sampler, SamplerConfig};
 
-#[path = "../tests/it/fixture.rs"]
-mod fixture;
+pub(crate) const N_USERS: usize = 9;
+const N_STEPS: u64 = 30;
 
-const N_USERS: usize = 9;
-
-fn specs() -> [ModelSpec; 2] {
+pub(crate) fn specs() -> [ModelSpec; 2] {
     let mut with_options = fixture::spec();
     with_options.item_id_dim = 4;
     with_options.history_bag = Some(HistoryBag { half_life_days: 20.0 });
     [fixture::spec(), with_options]
 }
 
-fn sampler(spec: &ModelSpec, sequences: &Sequences) -> Sampler {
+fn sampler(spec: &ModelSpec, sequences: &Sequences, correction: PositiveCorrection) -> Sampler {
     let config = SamplerConfig {
         seed: 5,
         users: N_USERS,
         positions: 4,
         newest_share: 1.0,
         negatives: NegativeConfig { random: 12, in_batch: 9 },
-        correction: PositiveCorrection::Conditional,
+        correction,
     };
     Sampler::new(Arc::new(sequences.clone()), spec, config).unwrap()
 }
@@ -45,15 +51,15 @@ fn optimizer() -> OptimizerConfig {
         beta1: 0.9,
         beta2: 0.98,
         dropout: 0.0,
-        steps: 30,
+        steps: N_STEPS,
     }
 }
 
 /// A model whose every weight has moved from its start.
-fn trained(spec: &ModelSpec, sequences: &Sequences) -> Fit {
+pub(crate) fn trained(spec: &ModelSpec, sequences: &Sequences) -> Fit {
     let mut fit = Fit::new(Model::new(spec, &fixture::items(1), Device::Cpu, 3).unwrap(), optimizer());
-    let sampler = sampler(spec, sequences);
-    for step in 0..30 {
+    let sampler = sampler(spec, sequences, PositiveCorrection::Conditional);
+    for step in 0..N_STEPS {
         fit.step(&sampler.batch(step), step).unwrap();
     }
     fit
@@ -77,20 +83,25 @@ fn plain(sequences: &Sequences, spec: &ModelSpec) -> Vec<Value> {
         .collect()
 }
 
-/// The pairs of a batch, as users by their place in `first_user` and positions counted in their drawn inputs.
-fn pairs(batch: &TrainBatch, log_q: &[f32], first_user: &[usize]) -> Vec<Value> {
+/// The pairs of a batch, as users by their index in `users` and positions counted in their drawn inputs.
+fn pairs(batch: &TrainBatch, users: &[usize]) -> Vec<Value> {
     let mut all = Vec::new();
     for group in &batch.groups {
         for &cell in &group.valid {
             let row = cell as usize / group.n_queries;
             let position = group.tokens.length[row] - 1 - group.queries[cell as usize];
             let pair = all.len();
-            let user = first_user.iter().position(|&user| user == batch.user[pair]).unwrap();
+            let user = users.iter().position(|&user| user == batch.user[pair]).unwrap();
             let item = batch.items[batch.label[pair] as usize];
-            all.push(json!({ "user": user, "position": position, "item": item, "log_q": log_q[pair] }));
+            all.push(json!({ "user": user, "position": position, "item": item }));
         }
     }
     all
+}
+
+/// The (user, item) labels of a batch.
+fn labels(batch: &TrainBatch) -> impl Iterator<Item = (usize, i64)> + '_ {
+    batch.user.iter().copied().zip(batch.label.iter().map(|&label| batch.items[label as usize]))
 }
 
 /// The inputs that a batch drew, as sequences of their own, with the training users they belong to.
@@ -131,17 +142,21 @@ fn drawn_inputs(batch: &TrainBatch, sequences: &Sequences) -> (Sequences, Vec<us
     (inputs, users)
 }
 
-fn run_reference(case: &Value, model: &Model) -> Value {
+fn run_python(script: &str, arguments: &[&Path]) -> Value {
     let python = std::env::var("DAYVEC_TEST_PYTHON")
         .expect("DAYVEC_TEST_PYTHON names a Python with NumPy; scripts/test.sh sets it up");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(script);
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn run_reference(case: &Value, model: &Model) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let (case_path, weights) = (folder.path().join("case.json"), folder.path().join("model.safetensors"));
     std::fs::write(&case_path, case.to_string()).unwrap();
     model.save(&weights).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/reference.py");
-    let output = Command::new(python).arg(script).arg(case_path).arg(weights).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    run_python("reference.py", &[&case_path, &weights])
 }
 
 fn largest_difference(rows: &[f32], reference: &Value) -> f64 {
@@ -151,62 +166,104 @@ fn largest_difference(rows: &[f32], reference: &Value) -> f64 {
     rows.iter().zip(&flat).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max)
 }
 
+fn assert_close(name: &str, values: &[f32], reference: &Value) {
+    let reference: Vec<f64> = serde_json::from_value(reference.clone()).unwrap();
+    assert_eq!(values.len(), reference.len(), "{name}");
+    for (at, (&value, expected)) in values.iter().zip(reference).enumerate() {
+        let difference = (f64::from(value) - expected).abs();
+        assert!(difference < 1e-5 * expected.abs().max(1.0), "{name} {at}: {value}, reference {expected}");
+    }
+}
+
+/// What the reference needs to compute the loss of `batch`, after training saw every label of `earlier`.
+fn case(spec: &ModelSpec, sequences: &Sequences, batch: &TrainBatch, earlier: &[(usize, i64)]) -> Value {
+    let (inputs, users) = drawn_inputs(batch, sequences);
+    let owner = |column: usize| {
+        let pair = batch.pool_pairs.get(column)?;
+        users.iter().position(|&user| user == batch.user[*pair])
+    };
+    let pool: Vec<Value> = (batch.pool.iter().enumerate())
+        .map(|(column, &item)| json!({ "item": batch.items[item as usize], "user": owner(column) }))
+        .collect();
+    let items = fixture::items(1);
+    let features: Vec<&[f32]> = items.features.chunks(items.dim).collect();
+    let mut all = plain(&inputs, spec);
+    all.extend(plain(sequences, spec)); // with a sequence of one, and of forty
+    let eligible: BTreeSet<u32> = sequences.actions.item.iter().copied().collect();
+    let drawn: Vec<(usize, i64)> = earlier.iter().copied().chain(labels(batch)).collect();
+    json!({
+        "n_layers": spec.n_layers, "n_heads": spec.n_heads, "item_features": features, "sequences": all,
+        "pairs": pairs(batch, &users), "pool": pool, "users": users, "drawn": drawn,
+        "n_eligible": eligible.len(), "correction": format!("{:?}", batch.correction),
+    })
+}
+
 #[test]
-fn forward_and_loss_equal_the_numpy_reference() {
-    for spec in specs() {
+fn forward_log_q_and_loss_equal_the_numpy_reference() {
+    let [plain_spec, with_options] = specs();
+    for (spec, correction) in [
+        (&plain_spec, PositiveCorrection::Conditional),
+        (&plain_spec, PositiveCorrection::Marginal),
+        (&plain_spec, PositiveCorrection::Off),
+        (&with_options, PositiveCorrection::Conditional),
+    ] {
         let sequences = fixture::sequences(N_USERS, 11);
-        let mut fit = trained(&spec, &sequences);
-        let batch = sampler(&spec, &sequences).batch(0);
-        let (inputs, users) = drawn_inputs(&batch, &sequences);
-        let mut counted = fit.clone_counts();
-        let (positive_log_q, pool_log_q) = counted.log_q(&batch);
-        let in_batch = |column: usize| {
-            batch.pool_pairs.get(column).map(|&pair| users.iter().position(|&user| user == batch.user[pair]))
-        };
-        let pool: Vec<Value> = (batch.pool.iter().zip(&pool_log_q).enumerate())
-            .map(|(column, (&slot, log_q))| {
-                json!({ "item": batch.items[slot as usize], "user": in_batch(column), "log_q": log_q })
-            })
-            .collect();
-        let items = fixture::items(1);
-        let features: Vec<&[f32]> = items.features.chunks(items.dim).collect();
-        let mut all = plain(&inputs, &spec);
-        all.extend(plain(&sequences, &spec)); // with a sequence of one, and of forty
-        let case = json!({
-            "n_layers": spec.n_layers, "n_heads": spec.n_heads, "item_features": features, "sequences": all,
-            "pairs": pairs(&batch, &positive_log_q, &users), "pool": pool,
-        });
+        let mut fit = trained(spec, &sequences);
+        let sampler = sampler(spec, &sequences, correction);
+        let earlier: Vec<(usize, i64)> =
+            (0..N_STEPS).flat_map(|step| labels(&sampler.batch(step)).collect::<Vec<_>>()).collect();
+        let batch = sampler.batch(N_STEPS);
+        let case = case(spec, &sequences, &batch, &earlier);
         let reference = run_reference(&case, fit.model());
 
+        let (positives, pool) = fit.clone_counts().log_q(&batch);
+        assert_close("log Q of pair", &positives, &reference["pair_log_q"]);
+        assert_close("log Q of column", &pool, &reference["pool_log_q"]);
         let model = fit.model();
         assert!(largest_difference(&model.encode_items().unwrap(), &reference["items"]) < 1e-4);
+        let n_inputs = case["users"].as_array().unwrap().len();
         for user in 0..N_USERS {
             let rows = model.encode_positions(&sequences, user).unwrap();
-            let difference = largest_difference(&rows, &reference["embeddings"][users.len() + user]);
+            let difference = largest_difference(&rows, &reference["embeddings"][n_inputs + user]);
             assert!(difference < 1e-4, "user {user}: {difference}");
         }
         let expected = reference["loss"].as_f64().unwrap();
         let loss = fit.forward_backward(&batch, 0);
-        assert!((loss - expected).abs() < 1e-4 * expected, "loss {loss}, reference {expected}");
+        assert!((loss - expected).abs() < 1e-4 * expected, "{correction:?}: {loss}, reference {expected}");
     }
 }
 
 #[test]
-fn no_position_reads_a_newer_action() {
-    for spec in specs() {
-        let mut sequences = fixture::sequences(N_USERS, 11);
-        let model = trained(&spec, &sequences).into_model();
-        let user = (0..N_USERS).find(|&user| sequences.range(user).len() >= 8).unwrap();
-        let before = model.encode_positions(&sequences, user).unwrap();
-        let changed = sequences.range(user).start + 3;
-        sequences.actions.item[changed] = (sequences.actions.item[changed] + 7) % fixture::N_ITEMS as u32;
-        sequences.actions.action_type[changed] ^= 1;
-        let after = model.encode_positions(&sequences, user).unwrap();
-        let dim = spec.dim;
-        assert_eq!(before[4 * dim..], after[4 * dim..], "older positions");
-        for position in 0..=3 {
-            let row = position * dim..(position + 1) * dim;
-            assert_ne!(before[row.clone()], after[row], "position {position} sees the changed action");
-        }
+fn adamw_equals_the_numpy_reference() {
+    let (n_decaying, n_free) = (12, 5);
+    let mut list = ParameterList::default();
+    list.weight("matrix", &[3, 4], Init::FanIn(4));
+    list.free("bias", &[n_free], Init::FanIn(4));
+    let mut parameters = Parameters::new(list, Device::Cpu, 7);
+    let start = to_vec(&parameters.flat).unwrap();
+    let mut adam = AdamW::new(&parameters);
+    let config = OptimizerConfig { weight_decay: 0.3, learning_rate: 0.05, steps: 12, ..optimizer() };
+    let mut rng = Pcg64Mcg::seed_from_u64(3);
+    let (mut gradients, mut weights, mut norms) = (Vec::new(), Vec::new(), Vec::new());
+    for step in 0..config.steps {
+        // small ones are not clipped, large ones are
+        let size = if step % 3 == 0 { 2.0 } else { 0.1 };
+        let gradient: Vec<f32> = start.iter().map(|_| rng.random_range(-size..size)).collect();
+        (&parameters.flat * Tensor::from_slice(&gradient)).sum(Kind::Float).backward();
+        norms.push(adam.step(&mut parameters, &config, step) as f32);
+        weights.extend(to_vec(&parameters.flat).unwrap());
+        gradients.push(gradient);
     }
+    let decays: Vec<bool> = (0..n_decaying + n_free).map(|at| at < n_decaying).collect();
+    let case = json!({
+        "weights": start, "decays": decays, "gradients": gradients, "learning_rate": config.learning_rate,
+        "warm_up_share": config.warm_up_share, "weight_decay": config.weight_decay,
+        "clip_norm": config.clip_norm, "beta1": config.beta1, "beta2": config.beta2, "steps": config.steps,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.json");
+    std::fs::write(&path, case.to_string()).unwrap();
+    let reference = run_python("adamw.py", &[&path]);
+    assert_close("weight", &weights, &reference["weights"]);
+    assert_close("norm", &norms, &reference["norms"]);
 }

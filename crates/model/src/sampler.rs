@@ -246,3 +246,161 @@ impl DistinctItems {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::fixture;
+
+    const N_USERS: usize = 40;
+
+    fn config() -> SamplerConfig {
+        SamplerConfig {
+            seed: 5,
+            users: 7,
+            positions: 4,
+            newest_share: 0.5,
+            negatives: NegativeConfig { random: 20, in_batch: 10 },
+            correction: PositiveCorrection::Conditional,
+        }
+    }
+
+    fn sampler(config: SamplerConfig) -> Sampler {
+        Sampler::new(Arc::new(fixture::sequences(N_USERS, 2)), &fixture::spec(), config).unwrap()
+    }
+
+    /// The input of each pair, as (user, newest timestamp, query timestamp), in the order of the batch's pairs.
+    fn inputs(batch: &TrainBatch) -> Vec<(usize, i64, i64)> {
+        let mut all = Vec::new();
+        for group in &batch.groups {
+            for &cell in &group.valid {
+                let row = cell as usize / group.n_queries;
+                let at = |step: i64| group.tokens.timestamp[row * group.tokens.n_steps + step as usize];
+                let newest = at(group.tokens.length[row] - 1);
+                all.push((batch.user[all.len()], newest, at(group.queries[cell as usize])));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_epoch_draws_every_user_once_in_an_order_of_its_own() {
+        let sampler = sampler(config());
+        let n = sampler.n_users();
+        let numbers: Vec<usize> = (0..2 * n as u64).flat_map(|step| sampler.users_of(step)).collect();
+        let epochs: Vec<&[usize]> = numbers.chunks_exact(n).collect();
+        for epoch in &epochs {
+            let distinct: BTreeSet<usize> = epoch.iter().copied().collect();
+            assert_eq!(distinct.len(), n);
+        }
+        assert_ne!(epochs[0], epochs[1]);
+    }
+
+    #[test]
+    fn a_batch_is_a_function_of_seed_and_step() {
+        let text = |sampler: &Sampler, step| format!("{:?}", sampler.batch(step));
+        let (first, second) = (sampler(config()), sampler(config()));
+        let backwards: Vec<String> = (0..20).rev().map(|step| text(&second, step)).collect();
+        for (step, batch) in (0..20).zip(backwards.iter().rev()) {
+            assert_eq!(&text(&first, step), batch, "step {step}");
+        }
+        assert_ne!(backwards[0], backwards[1]);
+        let other = sampler(SamplerConfig { seed: 6, ..config() });
+        assert_ne!(text(&first, 0), text(&other, 0));
+    }
+
+    #[test]
+    fn labels_are_later_positives_of_the_same_user() {
+        let sampler = sampler(config());
+        let sequences = &sampler.sequences;
+        for step in 0..50 {
+            let batch = sampler.batch(step);
+            for ((user, newest, asked), &label) in inputs(&batch).into_iter().zip(&batch.label) {
+                assert!(asked <= newest);
+                let item = batch.items[label as usize];
+                let is_label = |at: usize| {
+                    let after = sequences.actions.timestamp[at] - asked;
+                    sequences.actions.positive[at]
+                        && i64::from(sequences.actions.item[at]) == item
+                        && (1..=28 * 86_400).contains(&after)
+                };
+                assert!(sequences.range(user).any(is_label), "user {user}, item {item}, step {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_share_decides_where_inputs_end() {
+        let newest_end = |sampler: &Sampler, user: usize| {
+            let idx = sampler.users.iter().position(|&other| other == user).unwrap();
+            sampler.sequences.actions.timestamp[sampler.end_actions[sampler.ends[idx].start]]
+        };
+        for (newest_share, least, most) in [(0.0, 0.0, 0.6), (1.0, 1.0, 1.0)] {
+            let sampler = sampler(SamplerConfig { newest_share, ..config() });
+            let all: Vec<_> = (0..100).flat_map(|step| inputs(&sampler.batch(step))).collect();
+            let at_newest =
+                all.iter().filter(|&&(user, newest, _)| newest == newest_end(&sampler, user)).count();
+            let share = at_newest as f64 / all.len() as f64;
+            assert!((least..=most).contains(&share), "{share} of the pairs for newest_share {newest_share}");
+        }
+    }
+
+    #[test]
+    fn every_user_weighs_the_same_and_all_weights_sum_to_one() {
+        let batch = sampler(config()).batch(3);
+        let mut by_user = BTreeMap::<usize, f32>::new();
+        for (&user, weight) in batch.user.iter().zip(&batch.weight) {
+            *by_user.entry(user).or_default() += weight;
+        }
+        assert_eq!(by_user.len(), batch.n_users());
+        for (user, weight) in by_user {
+            assert!((weight - 1.0 / batch.n_users() as f32).abs() < 1e-6, "user {user} weighs {weight}");
+        }
+    }
+
+    #[test]
+    fn the_pool_is_labels_of_distinct_pairs_then_uniform_items() {
+        let sampler = sampler(config());
+        let (mut counts, n_steps) = (vec![0_u32; fixture::N_ITEMS], 500);
+        for step in 0..n_steps {
+            let batch = sampler.batch(step);
+            assert_eq!(batch.pool_pairs.len(), 10.min(batch.n_pairs()));
+            let distinct: BTreeSet<usize> = batch.pool_pairs.iter().copied().collect();
+            assert_eq!(distinct.len(), batch.pool_pairs.len());
+            for (&pair, &item) in batch.pool_pairs.iter().zip(&batch.pool) {
+                assert_eq!(batch.label[pair], item);
+            }
+            let random = &batch.pool[batch.pool_pairs.len()..];
+            assert_eq!(random.len(), 20);
+            random.iter().for_each(|&item| counts[batch.items[item as usize] as usize] += 1);
+        }
+        let with_events: BTreeSet<u32> = sampler.sequences.actions.item.iter().copied().collect();
+        let expected = 20.0 * n_steps as f64 / with_events.len() as f64;
+        for (item, &count) in counts.iter().enumerate() {
+            let expected = if with_events.contains(&(item as u32)) { expected } else { 0.0 };
+            let difference = (f64::from(count) - expected).abs();
+            assert!(difference <= 5.0 * expected.sqrt(), "item {item}: {count} times, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn masked_cells_are_those_of_the_same_item_or_user() {
+        let sampler = sampler(config());
+        for step in 0..20 {
+            let batch = sampler.batch(step);
+            let masked: BTreeSet<i64> = batch.masked.iter().copied().collect();
+            assert!(batch.masked.is_sorted_by_key(|cell| cell / batch.pool.len() as i64), "by rising pair");
+            for pair in 0..batch.n_pairs() {
+                for column in 0..batch.pool.len() {
+                    let of_user =
+                        batch.pool_pairs.get(column).is_some_and(|&p| batch.user[p] == batch.user[pair]);
+                    let expected = of_user || batch.pool[column] == batch.label[pair];
+                    let cell = (pair * batch.pool.len() + column) as i64;
+                    assert_eq!(masked.contains(&cell), expected, "pair {pair}, column {column}");
+                }
+            }
+        }
+    }
+}

@@ -8,13 +8,13 @@ use tch::Tensor;
 use crate::features::{ABSOLUTE_PERIODS_S, N_RELATIVE_PERIODS, TimeEncoding, fixed_features};
 use crate::history::HistoryResidual;
 use crate::item_tower::normalise;
-use crate::parameters::{Init, Param, ParameterList, Views};
+use crate::parameters::{Init, ParameterList, WeightId, Weights};
 use crate::tokens::TokenTensors;
 
 #[derive(Debug)]
 struct Norm {
-    gain: Param,
-    bias: Param,
+    gain: WeightId,
+    bias: WeightId,
     width: i64,
 }
 
@@ -27,15 +27,15 @@ impl Norm {
         }
     }
 
-    fn forward(&self, w: &Views, x: &Tensor) -> Tensor {
+    fn forward(&self, w: &Weights, x: &Tensor) -> Tensor {
         x.layer_norm([self.width], Some(&w[self.gain]), Some(&w[self.bias]), 1e-5, true)
     }
 }
 
 #[derive(Debug)]
 struct Linear {
-    weight: Param,
-    bias: Param,
+    weight: WeightId,
+    bias: WeightId,
 }
 
 impl Linear {
@@ -46,12 +46,12 @@ impl Linear {
         }
     }
 
-    fn forward(&self, w: &Views, x: &Tensor) -> Tensor {
+    fn forward(&self, w: &Weights, x: &Tensor) -> Tensor {
         x.linear(&w[self.weight], Some(&w[self.bias]))
     }
 
     /// Only the outputs `first..first + count`.
-    fn part(&self, w: &Views, x: &Tensor, first: i64, count: i64) -> Tensor {
+    fn part(&self, w: &Weights, x: &Tensor, first: i64, count: i64) -> Tensor {
         x.linear(&w[self.weight].narrow(0, first, count), Some(w[self.bias].narrow(0, first, count)))
     }
 }
@@ -85,7 +85,7 @@ impl Block {
     }
 
     /// Every position: `[B, T, H]` → `[B, T, H]`.
-    fn forward(&self, w: &Views, v: &Tensor) -> Tensor {
+    fn forward(&self, w: &Weights, v: &Tensor) -> Tensor {
         let qkv = self.qkv.forward(w, &self.attention_norm.forward(w, v)).chunk(3, -1);
         let mixed = self.attend(&qkv[0], &qkv[1], &qkv[2], None);
         let u = v + w.drop(self.attention_out.forward(w, &mixed));
@@ -93,7 +93,7 @@ impl Block {
     }
 
     /// Only the positions of `queries`, `[B, S]`: `[B, T, H]` → `[B, S, H]`.
-    fn forward_at(&self, w: &Views, v: &Tensor, queries: &Tensor, visible: &Tensor) -> Tensor {
+    fn forward_at(&self, w: &Weights, v: &Tensor, queries: &Tensor, visible: &Tensor) -> Tensor {
         let x = self.attention_norm.forward(w, v);
         let kv = self.qkv.part(w, &x, self.hidden, 2 * self.hidden).chunk(2, -1);
         let (b, s) = (queries.size()[0], queries.size()[1]);
@@ -124,7 +124,7 @@ impl Block {
         mixed.transpose(1, 2).reshape(q.size()) // [B, S, H]
     }
 
-    fn feed_forward(&self, w: &Views, u: &Tensor) -> Tensor {
+    fn feed_forward(&self, w: &Weights, u: &Tensor) -> Tensor {
         let inner = self.mlp_in.forward(w, &self.mlp_norm.forward(w, u)).gelu("none");
         u + w.drop(self.mlp_out.forward(w, &inner))
     }
@@ -143,14 +143,14 @@ pub(crate) struct UserInput<'a> {
 /// The user tower.
 #[derive(Debug)]
 pub(crate) struct UserTower {
-    item_rows: Param,
-    action_table: Param,
-    action_rows: Param,
-    surface: Option<(Param, Param)>,
-    duration_row: Option<Param>,
+    item_rows: WeightId,
+    action_table: WeightId,
+    action_rows: WeightId,
+    surface: Option<(WeightId, WeightId)>,
+    duration_row: Option<WeightId>,
     times: [TimeEncoding; 3],
-    in_bias: Param,
-    positions: Param,
+    in_bias: WeightId,
+    positions: WeightId,
     blocks: Vec<Block>,
     head_norm: Norm,
     head_in: Linear,
@@ -171,12 +171,12 @@ impl UserTower {
         let action_table = list.weight(
             "user.action.table",
             &[spec.events.actions.len(), spec.action_dim],
-            Init::Spread(1.0),
+            Init::UniformStd(1.0),
         );
         let surface = (!spec.surfaces.is_empty()).then(|| {
             let table = [spec.surfaces.len(), spec.surface_dim];
             (
-                list.weight("user.surface.table", &table, Init::Spread(1.0)),
+                list.weight("user.surface.table", &table, Init::UniformStd(1.0)),
                 list.weight("user.in.surface.weight", &[spec.surface_dim, hidden], Init::FanIn(fan_in)),
             )
         });
@@ -194,7 +194,7 @@ impl UserTower {
             duration_row,
             times,
             in_bias: list.free("user.in.bias", &[hidden], Init::Constant(0.0)),
-            positions: list.weight("user.position.table", &[spec.max_len, hidden], Init::Spread(0.02)),
+            positions: list.weight("user.position.table", &[spec.max_len, hidden], Init::UniformStd(0.02)),
             blocks: (0..spec.n_layers).map(|l| Block::new(list, &format!("user.block{l}"), spec)).collect(),
             head_norm: Norm::new(list, "user.head.norm", hidden),
             head_in: Linear::new(list, "user.head.in", hidden, 4 * hidden),
@@ -211,7 +211,7 @@ impl UserTower {
     /// User embeddings at `queries` (time steps, `[B, S]` i64): `[B, S, D]`, unit norm.
     ///
     /// Dropout, where `w` has it, falls on the input and on what each block adds.
-    pub(crate) fn forward(&self, w: &Views, input: &UserInput<'_>, queries: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, w: &Weights, input: &UserInput<'_>, queries: &Tensor) -> Tensor {
         let UserInput { tokens, described, vectors } = input;
         let mut v = self.input(w, tokens, described); // [B, T, H]
         let steps = Tensor::arange(tokens.n_steps, (tch::Kind::Int64, v.device()));
@@ -232,7 +232,7 @@ impl UserTower {
     }
 
     /// `V0 = A W_in + PE`, `[B, T, H]`; `A` is never laid out: each feature meets its own rows of `W_in`.
-    fn input(&self, w: &Views, tokens: &TokenTensors, described: &Tensor) -> Tensor {
+    fn input(&self, w: &Weights, tokens: &TokenTensors, described: &Tensor) -> Tensor {
         let fixed = tch::no_grad(|| {
             fixed_features(&tokens.timestamp, &tokens.since_latest, &tokens.gap, tokens.log_duration.as_ref())
         });

@@ -133,11 +133,11 @@ fn a_column_of_another_type_says_which_is_needed() {
 #[test]
 fn a_vector_of_another_width_is_refused_with_row_item_and_widths() {
     let message = refusal(vec![Some("a"), Some("b")], vec![vector(&[1.0, 2.0]), vector(&[1.0])]);
-    check(&message, &["row 1", "`b`", "of 1 numbers", "has 2"]);
+    check(&message, &["row 1", "`b`", "has width 1", "has width 2"]);
     let message = refusal(vec![Some("a"), Some("b")], vec![vector(&[1.0, 2.0]), None]);
-    check(&message, &["row 1", "`b`", "of 0 numbers"]);
+    check(&message, &["row 1", "`b`", "has width 0"]);
     check(&refusal(vec![Some("a")], vec![vector(&[])]), &["row 0", "`a`"]);
-    check(&check_dim(&table(), 3).unwrap_err().to_string(), &["2 wide", "for 3"]);
+    check(&check_dim(&table(), 3).unwrap_err().to_string(), &["have width 2", "with width 3"]);
     check_dim(&table(), 2).unwrap();
 }
 
@@ -160,7 +160,7 @@ fn null_empty_and_repeated_ids_are_refused() {
 }
 
 #[test]
-fn no_rows_no_file_and_no_parquet_are_told_apart() {
+fn no_rows_no_file_and_no_parquet_are_different_errors() {
     check(&refusal(vec![], vec![]), &["no items"]);
     let folder = TempDir::new().unwrap();
     check(&read_items(folder.path()).unwrap_err().to_string(), &["no items"]);

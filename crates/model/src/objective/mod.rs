@@ -6,6 +6,8 @@
 mod dense_all_action;
 mod next_action;
 mod pairs;
+#[cfg(test)]
+mod test_timeline;
 
 use dayvec_core::Objective;
 use serde::de::DeserializeOwned;

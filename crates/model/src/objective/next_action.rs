@@ -31,3 +31,29 @@ impl PairSampler for NextAction {
         Self::next(timeline, input.actions.start).map(|label| (0, label)).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::super::test_timeline::with_timeline;
+    use super::*;
+
+    #[test]
+    fn the_newest_position_gets_the_first_later_positive() {
+        // 3 and 4 are at the same time, so neither is later than the other
+        let actions = [(50, true), (40, false), (30, true), (20, true), (20, true), (10, false)];
+        with_timeline(&actions, |timeline| {
+            let pairs = |start| {
+                let input = InputRange { actions: start..6 };
+                NextAction {}.pairs(timeline, &input, 4, &mut Pcg64Mcg::seed_from_u64(1))
+            };
+            for (start, label) in [(1, 0), (2, 0), (3, 2), (4, 2), (5, 4)] {
+                assert!(NextAction {}.can_end_at(timeline, start));
+                assert_eq!(pairs(start), [(0, label)]);
+            }
+            assert!(!NextAction {}.can_end_at(timeline, 0));
+            assert_eq!(pairs(0), []);
+        });
+    }
+}

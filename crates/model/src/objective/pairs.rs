@@ -68,3 +68,25 @@ pub(crate) trait PairSampler: Send + Sync + std::fmt::Debug {
         rng: &mut Pcg64Mcg,
     ) -> Vec<Pair>;
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::objective::test_timeline::with_timeline;
+
+    #[test]
+    fn positives_are_later_than_the_first_bound_and_not_later_than_the_second() {
+        let actions = [(50, true), (40, false), (30, true), (30, true), (20, true), (10, true)];
+        with_timeline(&actions, |timeline| {
+            for (after, until, expected) in [
+                (20, 50, &[0_usize, 2, 3][..]),
+                (20, 49, &[2, 3]),
+                (30, 50, &[0]),
+                (0, i64::MAX, &[0, 2, 3, 4, 5]),
+                (50, i64::MAX, &[]),
+                (40, 20, &[]),
+            ] {
+                assert_eq!(timeline.positives_between(after, until), expected, "({after}, {until}]");
+            }
+        });
+    }
+}

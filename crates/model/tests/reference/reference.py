@@ -1,9 +1,9 @@
-"""Forward pass and loss of dayvec's model in NumPy, float64, one user and one position at a time.
+"""Forward pass, logQ correction and loss of dayvec's model in NumPy, float64, one user and one position at a time.
 
 Written from the paper's specification, not from the Rust code, and as plainly as possible: no batching, no padding,
 no folding of phases, no skipped work. The test in src/reference_tests.rs compares the two.
 
-    python reference.py CASE.json model.safetensors     prints {"embeddings": ..., "items": ..., "loss": ...}
+    python reference.py CASE.json model.safetensors     prints {"embeddings": ..., "loss": ..., ...}
 """
 
 import json
@@ -126,17 +126,41 @@ def embed(actions, case, w):
     return out
 
 
+def column_log_q(item, case):
+    """log of the expected number of times an item is in the pool: as one of the labels drawn so far, or at random."""
+    drawn = [label for _, label in case["drawn"]]
+    n_in_batch = sum(entry["user"] is not None for entry in case["pool"])
+    n_random = len(case["pool"]) - n_in_batch
+    return math.log(n_in_batch * drawn.count(item) / len(drawn) + n_random / case["n_eligible"])
+
+
+def pair_log_q(pair, case):
+    """log of the share that the pair's item has among the labels drawn so far of the pair's user."""
+    if case["correction"] == "Marginal":
+        return column_log_q(pair["item"], case)
+    of_user = [item for user, item in case["drawn"] if user == case["users"][pair["user"]]]
+    return math.log(of_user.count(pair["item"]) / len(of_user))
+
+
+def log_q(case):
+    """log Q of every pair, and of every column of the pool."""
+    if case["correction"] == "Off":
+        return [0.0] * len(case["pairs"]), [0.0] * len(case["pool"])
+    return [pair_log_q(pair, case) for pair in case["pairs"]], [column_log_q(e["item"], case) for e in case["pool"]]
+
+
 def loss(case, embeddings, w):
     scale = math.exp(w["log_inverse_temperature"][0])
-    pool = [(entry, item_embedding(entry["item"], case, w)) for entry in case["pool"]]
+    pair_q, pool_q = log_q(case)
+    pool = [(entry, q, item_embedding(entry["item"], case, w)) for entry, q in zip(case["pool"], pool_q)]
     users = sorted({pair["user"] for pair in case["pairs"]})
     total = 0.0
-    for pair in case["pairs"]:
+    for pair, q in zip(case["pairs"], pair_q):
         u = embeddings[pair["user"]][pair["position"]]
-        positive = math.exp(scale * (u @ item_embedding(pair["item"], case, w)) - pair["log_q"])
+        positive = math.exp(scale * (u @ item_embedding(pair["item"], case, w)) - q)
         negatives = sum(
-            math.exp(scale * (u @ vector) - entry["log_q"])
-            for entry, vector in pool
+            math.exp(scale * (u @ vector) - column_q)
+            for entry, column_q, vector in pool
             if entry["item"] != pair["item"] and entry["user"] != pair["user"]
         )
         of_user = sum(other["user"] == pair["user"] for other in case["pairs"])
@@ -154,6 +178,8 @@ def main():
         "embeddings": [[row.tolist() for row in rows] for rows in embeddings],
         "items": [row.tolist() for row in items],
         "loss": loss(case, embeddings, w),
+        "pair_log_q": log_q(case)[0],
+        "pool_log_q": log_q(case)[1],
     }, sys.stdout)
 
 
