@@ -241,6 +241,8 @@ impl Training<'_> {
             beta1: optimizer.betas[0],
             beta2: optimizer.betas[1],
             dropout: optimizer.dropout,
+            seed: self.config.raw.run.seed,
+            rank: 0,
             steps: self.config.raw.run.steps,
         }
     }

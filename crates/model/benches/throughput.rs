@@ -150,6 +150,8 @@ fn bench_training(name: &str, spec: &ModelSpec, n_steps: u64, rate: f64) {
         beta1: 0.9,
         beta2: 0.98,
         dropout: 0.0,
+        seed: 0,
+        rank: 0,
         steps: n_steps + 3,
     };
     let mut fit = Fit::new(model, optimizer);

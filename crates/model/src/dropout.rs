@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use tch::Tensor;
 
-/// Zeroes a share of activations, from a seed of its own: libtorch's generator belongs to the whole process.
+/// Zeroes a share of activations, from a generator of its own: libtorch's generator belongs to the whole process.
 #[derive(Debug)]
 pub(crate) struct Dropout {
     /// Of 256 activations, how many are zeroed.
@@ -15,9 +15,9 @@ pub(crate) struct Dropout {
 }
 
 impl Dropout {
-    /// Zero `share` (0 to 1, to the nearest 256th), drawn from `seed`.
-    pub(crate) fn new(share: f64, seed: u64) -> Self {
-        Self { zeroed: (share * 256.0) as u8, rng: RefCell::new(Pcg64Mcg::seed_from_u64(seed)) }
+    /// Zero `share` (0 to 1, to the nearest 256th), drawn from `rng`.
+    pub(crate) fn new(share: f64, rng: Pcg64Mcg) -> Self {
+        Self { zeroed: (share * 256.0) as u8, rng: RefCell::new(rng) }
     }
 
     /// `x` with a share of it zeroed and the rest scaled up, so that the mean stays.

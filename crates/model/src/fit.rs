@@ -14,6 +14,7 @@ use crate::loss::{Pairs, sampled_softmax};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
 use crate::parameters::Weights;
+use crate::random::{Purpose, generator};
 use crate::tokens::TokenTensors;
 use crate::user_tower::UserInput;
 
@@ -101,7 +102,8 @@ impl Fit {
         let device = model.content.device();
         let integers = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-        let w = model.parameters.weights_with_dropout(Some(Dropout::new(self.config.dropout, step)));
+        let rng = generator(self.config.seed, Purpose::Dropout { rank: self.config.rank }, step);
+        let w = model.parameters.weights_with_dropout(Some(Dropout::new(self.config.dropout, rng)));
         let described = model.item_tower.describe(&w, &model.content, &integers(&batch.items));
         let vectors = model.item_tower.forward(&w, &described); // [n, D]
         let users: Vec<Tensor> =

@@ -21,6 +21,10 @@ pub struct OptimizerConfig {
     pub beta2: f64,
     /// Share of the user tower's activations that a training step zeroes; the paper does not report one.
     pub dropout: f64,
+    /// Seed of the dropout masks.
+    pub seed: u64,
+    /// Which of the processes that train one model together this is; 0 when it trains alone.
+    pub rank: u32,
     /// Steps of the whole training.
     pub steps: u64,
 }
@@ -86,6 +90,8 @@ mod tests {
             beta1: 0.9,
             beta2: 0.999,
             dropout: 0.0,
+            seed: 0,
+            rank: 0,
             steps: 100,
         };
         assert!((config.learning_rate_at(0) - 0.1).abs() < 1e-12);

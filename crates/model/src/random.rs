@@ -8,13 +8,25 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     /// The order of the users in an epoch.
-    UserOrder = 0,
+    UserOrder,
     /// The inputs, pairs and negatives of a step.
-    Batch = 1,
+    Batch,
+    /// The dropout masks of a step in one of the processes that train a model together.
+    Dropout { rank: u32 },
+}
+
+impl Purpose {
+    fn code(self) -> u64 {
+        match self {
+            Self::UserOrder => 0,
+            Self::Batch => 1,
+            Self::Dropout { rank } => 2 + (u64::from(rank) << 32),
+        }
+    }
 }
 
 /// The generator of a seed, a purpose and a number: the epoch or the step.
 pub(crate) fn generator(seed: u64, purpose: Purpose, number: u64) -> Pcg64Mcg {
-    let key = [seed, purpose as u64, number].map(u64::to_le_bytes).concat();
+    let key = [seed, purpose.code(), number].map(u64::to_le_bytes).concat();
     Pcg64Mcg::seed_from_u64(xxh3_64(&key))
 }

@@ -51,6 +51,8 @@ fn optimizer() -> OptimizerConfig {
         beta1: 0.9,
         beta2: 0.98,
         dropout: 0.0,
+        seed: 0,
+        rank: 0,
         steps: N_STEPS,
     }
 }

@@ -30,6 +30,8 @@ fn optimizer(steps: u64) -> OptimizerConfig {
         beta1: 0.9,
         beta2: 0.98,
         dropout: 0.1,
+        seed: 4,
+        rank: 0,
         steps,
     }
 }
@@ -84,6 +86,22 @@ fn going_on_from_a_checkpoint_equals_not_stopping() {
         assert_eq!(a, b);
     }
     assert_eq!(whole.model().encode_items().unwrap(), resumed.model().encode_items().unwrap());
+}
+
+#[test]
+fn dropout_masks_depend_on_seed_step_and_rank() {
+    let spec = fixture::spec();
+    let loss = |seed, rank, step| {
+        let model = Model::new(&spec, &fixture::items(1), Device::Cpu, 3).unwrap();
+        let sampler = Sampler::new(Arc::new(fixture::sequences(30, 2)), &spec, sampler_config()).unwrap();
+        let config = OptimizerConfig { seed, rank, ..optimizer(20) };
+        Fit::new(model, config).step(&sampler.batch(0), step).unwrap().loss
+    };
+    let first = loss(4, 0, 0);
+    assert_eq!(first, loss(4, 0, 0));
+    for (seed, rank, step) in [(5, 0, 0), (4, 1, 0), (4, 0, 1)] {
+        assert_ne!(first, loss(seed, rank, step), "seed {seed}, rank {rank}, step {step}");
+    }
 }
 
 #[test]
