@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use dayvec_core::{ModelSpec, Sequences};
 use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_pcg::Pcg64Mcg;
 
 use crate::batch::{PositiveCorrection, QueryGroup, TrainBatch};
@@ -158,9 +159,7 @@ impl Sampler {
                 if order.0 != epoch {
                     let mut rng = generator(self.config.seed, Purpose::UserOrder, epoch);
                     let mut shuffled: Vec<u32> = (0..n as u32).collect();
-                    for last in (1..shuffled.len()).rev() {
-                        shuffled.swap(last, rng.random_range(0..=last));
-                    }
+                    shuffled.shuffle(&mut rng);
                     *order = (epoch, shuffled);
                 }
                 order.1[at] as usize
@@ -207,27 +206,17 @@ impl Sampler {
             };
             batch.groups.push(QueryGroup { tokens, token_item, queries, n_queries, valid });
         }
-        batch.pool_pairs = draw_without_replacement(batch.label.len(), self.config.negatives.in_batch, rng);
+        let n_in_batch = self.config.negatives.in_batch.min(batch.label.len());
+        batch.pool_pairs = index::sample(rng, batch.label.len(), n_in_batch).into_vec();
         batch.pool = batch.pool_pairs.iter().map(|&pair| batch.label[pair]).collect();
         for _ in 0..self.config.negatives.random {
-            batch.pool.push(items.index_of(self.eligible[rng.random_range(0..self.eligible.len())]));
+            let item = self.eligible.choose(rng).expect("users with pairs have items");
+            batch.pool.push(items.index_of(*item));
         }
         batch.items = items.rows;
         batch.mask_own_columns();
         batch
     }
-}
-
-/// At most `count` of `0..n`, without replacement.
-fn draw_without_replacement(n: usize, count: usize, rng: &mut Pcg64Mcg) -> Vec<usize> {
-    let mut all: Vec<usize> = (0..n).collect();
-    let count = count.min(n);
-    for drawn in 0..count {
-        let other = rng.random_range(drawn..n);
-        all.swap(drawn, other);
-    }
-    all.truncate(count);
-    all
 }
 
 /// Distinct items in the order in which they are met.

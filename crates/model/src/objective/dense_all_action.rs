@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use dayvec_core::SECONDS_PER_DAY;
-use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand_pcg::Pcg64Mcg;
 use serde::Deserialize;
 
@@ -40,13 +40,8 @@ impl PairSampler for DenseAllAction {
             .map(|(position, at)| (position, self.positives_after(timeline, at)))
             .filter(|(_, after)| !after.is_empty())
             .collect();
-        let wanted = n_positions.min(usable.len());
-        for drawn in 0..wanted {
-            let other = rng.random_range(drawn..usable.len());
-            usable.swap(drawn, other);
-        }
-        usable.truncate(wanted);
-        usable.iter().map(|(position, after)| (*position, after[rng.random_range(0..after.len())])).collect()
+        let (drawn, _) = usable.partial_shuffle(rng, n_positions);
+        drawn.iter().filter_map(|(position, after)| Some((*position, *after.choose(rng)?))).collect()
     }
 }
 
