@@ -1,7 +1,7 @@
 //! Sparse matrices in compressed rows, with the one product that the decomposition needs.
 
-use std::num::NonZeroUsize;
-use std::thread;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 /// A sparse matrix in compressed rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,8 +84,8 @@ impl Csr {
 
     /// The product with a dense matrix `[n_cols, width]`, row-major: `[n_rows, width]`.
     ///
-    /// Rows are shared out over the machine's cores; each row is summed by one of them in the order of its
-    /// entries, so the bits do not depend on how many there are.
+    /// Rows are shared out over rayon's threads; each row is summed by one of them in the order of its entries, so the
+    /// bits do not depend on how many there are.
     ///
     /// # Panics
     /// When `dense` is not `n_cols * width` long.
@@ -93,44 +93,16 @@ impl Csr {
     pub fn times(&self, dense: &[f32], width: usize) -> Vec<f32> {
         assert_eq!(dense.len(), self.n_cols * width, "the dense factor is [n_cols, width]");
         let mut product = vec![0.0; self.n_rows() * width];
-        let n_threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        thread::scope(|scope| {
-            let mut rest = product.as_mut_slice();
-            for rows in self.shares(n_threads) {
-                let (mine, others) = rest.split_at_mut(rows.len() * width);
-                rest = others;
-                scope.spawn(move || self.times_rows(rows, dense, mine));
-            }
-        });
-        product
-    }
-
-    /// Ranges of rows with about the same number of entries each.
-    fn shares(&self, n_shares: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let bound = move |share: usize| match share {
-            0 => 0,
-            _ if share == n_shares => self.n_rows(),
-            _ => self
-                .starts
-                .partition_point(|&start| start < share * self.n_entries() / n_shares)
-                .min(self.n_rows()),
-        };
-        (0..n_shares).map(move |share| bound(share)..bound(share + 1))
-    }
-
-    fn times_rows(&self, rows: std::ops::Range<usize>, dense: &[f32], product: &mut [f32]) {
-        let width = product.len().checked_div(rows.len()).unwrap_or(0);
-        if width == 0 {
-            return;
-        }
-        for (row_idx, sums) in rows.zip(product.chunks_exact_mut(width)) {
+        let rows = product.par_chunks_exact_mut(width.max(1)).enumerate();
+        rows.for_each(|(row_idx, sums)| {
             for (col, value) in self.row(row_idx) {
                 let factors = &dense[col as usize * width..][..width];
                 for (sum, factor) in sums.iter_mut().zip(factors) {
                     *sum += value * factor;
                 }
             }
-        }
+        });
+        product
     }
 }
 
@@ -152,10 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn shares_cover_every_row_once() {
-        for n_shares in 1..7 {
-            let rows: Vec<usize> = matrix().shares(n_shares).flatten().collect();
-            assert_eq!(rows, [0, 1, 2, 3], "{n_shares} shares");
+    fn the_bits_do_not_depend_on_the_number_of_threads() {
+        let rows =
+            (0..500_u32).map(|row| (0..row % 40).map(move |at| ((row * 7 + at * 13) % 300, 0.1 + at as f32)));
+        let matrix = Csr::from_rows(300, rows);
+        let dense: Vec<f32> = (0..300 * 5).map(|at| (at as f32).sin()).collect();
+        let product = |n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            pool.install(|| matrix.times(&dense, 5))
+        };
+        let alone = product(1);
+        assert!(alone.iter().any(|&x| x != 0.0));
+        for n_threads in 2..5 {
+            assert_eq!(alone, product(n_threads), "{n_threads} threads");
         }
     }
 
