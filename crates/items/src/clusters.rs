@@ -1,8 +1,9 @@
 //! Interest labels for a catalogue that has none: spherical k-means over the item features.
 
 use dayvec_core::IdColumn;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 use rand_pcg::Pcg64;
-use rand_pcg::rand_core::Rng;
 use tch::Tensor;
 
 use crate::error::ItemsError;
@@ -66,17 +67,13 @@ fn nearest_centres(rows: &Tensor, centres: &[f32], dim: usize) -> Result<Vec<i64
 
 /// k-means++: each further centre is a row drawn with a chance that grows with its squared distance from the others.
 fn first_centres(rows: &[&[f32]], n_clusters: usize, seed: u64) -> Vec<f32> {
-    let mut random = Pcg64::new(u128::from(seed), 0x14057b7e_f767814f);
+    let mut rng = Pcg64::new(u128::from(seed), 0x14057b7e_f767814f);
     let mut centres = Vec::new();
     let mut distances = vec![1.0_f64; rows.len()]; // half the squared distance to the nearest centre
     for _ in 0..n_clusters.min(rows.len()) {
-        let total: f64 = distances.iter().sum();
-        let mut left = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 * total;
-        let drawn = distances.iter().position(|distance| {
-            left -= distance;
-            left < 0.0
-        });
-        let centre = rows[drawn.unwrap_or(0)];
+        // where every row is a centre already, no distance is positive, and any row will do
+        let drawn = WeightedIndex::new(&distances).map_or(0, |weights| weights.sample(&mut rng));
+        let centre = rows[drawn];
         centres.extend_from_slice(centre);
         for (distance, row) in distances.iter_mut().zip(rows) {
             let cosine: f32 = row.iter().zip(centre).map(|(x, y)| x * y).sum();

@@ -5,7 +5,8 @@
 //! item is paired with that many, drawn at random, which bounds the work as well.
 
 use dayvec_core::{Day, Sequences};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
 
 use crate::csr::Csr;
 use crate::options::{Basket, BuildOptions};
@@ -78,10 +79,10 @@ impl Baskets {
 
     /// Put the items of each basket into an order drawn at random, so that taking the next ones is sampling.
     fn shuffle(&mut self, seed: u64) {
+        let mut rng = Pcg64::new(u128::from(seed), 0x9e37_79b9_7f4a_7c15);
         for basket in 0..self.len() {
             let range = self.range(basket);
-            let key = |item: u32| xxh3_64_with_seed(&item.to_le_bytes(), seed ^ (basket as u64) << 20);
-            self.items[range].sort_by_cached_key(|&item| (key(item), item));
+            self.items[range].shuffle(&mut rng);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Truncated singular value decomposition by randomized subspace iteration (Halko, Martinsson and Tropp 2011,
 //! algorithm 4.4), for sparse matrices of which a few tens of directions are wanted.
 
+use rand::RngExt;
 use rand_pcg::Pcg64;
-use rand_pcg::rand_core::Rng;
 use tch::{Kind, Tensor};
 
 use crate::csr::Csr;
@@ -93,14 +93,8 @@ pub fn truncated_svd(matrix: &Csr, k: usize, seed: u64) -> Result<Svd, ItemsErro
 
 /// Random entries of -1 and 1: as good a start as Gaussian ones, and the same on every machine.
 fn signs(n: usize, seed: u64) -> Vec<f32> {
-    let mut random = Pcg64::new(u128::from(seed), 0x5851_f42d_4c95_7f2d);
-    let mut signs = Vec::with_capacity(n + 64);
-    while signs.len() < n {
-        let bits = random.next_u64();
-        signs.extend((0..64).map(|bit| if bits >> bit & 1 == 0 { 1.0 } else { -1.0 }));
-    }
-    signs.truncate(n);
-    signs
+    let mut rng = Pcg64::new(u128::from(seed), 0x5851_f42d_4c95_7f2d);
+    (0..n).map(|_| if rng.random() { 1.0 } else { -1.0 }).collect()
 }
 
 fn fix_signs(svd: &mut Svd) {
@@ -139,14 +133,15 @@ pub(crate) fn floats_of(tensor: &Tensor) -> Result<Vec<f32>, ItemsError> {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     /// A random sparse matrix of rank at most 6: a product of two thin ones.
     fn low_rank(n_rows: usize, n_cols: usize) -> Csr {
-        let mut random = Pcg64::new(7, 1);
-        let mut uniform = || (random.next_u64() >> 40) as f32 / 16_777_216.0 - 0.5;
-        let left: Vec<f32> = (0..n_rows * 6).map(|_| uniform()).collect();
-        let right: Vec<f32> = (0..n_cols * 6).map(|_| uniform()).collect();
+        let mut rng = Pcg64::seed_from_u64(7);
+        let mut uniform = |n| -> Vec<f32> { (0..n).map(|_| rng.random_range(-0.5..0.5)).collect() };
+        let (left, right) = (uniform(n_rows * 6), uniform(n_cols * 6));
         let entry = |r: usize, c: usize| (0..6).map(|k| left[r * 6 + k] * right[c * 6 + k]).sum::<f32>();
         Csr::from_rows(
             n_cols,
