@@ -6,28 +6,13 @@
 #                                           DAYVEC_TEST_S3 (the URL of a bucket) and the AWS_* variables for it
 #   scripts/s3s.sh stop FOLDER              end the server that was started on FOLDER
 #   scripts/s3s.sh install                  only install
-#
-# Installed once by cargo into ~/.cache/dayvec/s3s-fs-<version>, built in a target folder of its own there.
 set -euo pipefail
 
 version=0.14.1
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"
-root="$cache/s3s-fs-$version"
+tools="$(cd "$(dirname "$0")" && pwd)"
 usage() { echo "usage: scripts/s3s.sh start FOLDER | stop FOLDER | install" >&2; exit 64; }
 
-install_server() {
-  [ -x "$root/bin/s3s-fs" ] && return
-  mkdir -p "$cache"
-  exec 9>"$cache/s3s-fs-$version.lock"
-  flock 9 # another test run may be installing it: wait and find it done
-  if [ ! -x "$root/bin/s3s-fs" ]; then
-    echo "installing s3s-fs $version, once, into $root (takes minutes)" >&2
-    CARGO_TARGET_DIR="$root.target" cargo install --quiet --root "$root" "s3s-fs@$version" --features binary --locked >&2 \
-      || { echo "s3s.sh: cannot install s3s-fs $version; check the network and cargo's settings" >&2; exit 69; }
-    rm -rf "$root.target"
-  fi
-  exec 9>&-
-}
+install_server() { programs="$("$tools/cargo-tool.sh" s3s-fs "$version" --features binary)"; }
 
 start_server() { # <folder>
   mkdir -p "$1/buckets/dayvec-test"
@@ -39,7 +24,7 @@ start_server() { # <folder>
   fi
   for _ in 1 2 3 4 5; do # a port that was free may be taken by the time the server binds it
     port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-    RUST_LOG=warn nohup "$root/bin/s3s-fs" --host 127.0.0.1 --port "$port" --access-key dayvec-test \
+    RUST_LOG=warn nohup "$programs/s3s-fs" --host 127.0.0.1 --port "$port" --access-key dayvec-test \
       --secret-key dayvec-test-secret "$folder/buckets" >"$folder/log" 2>&1 </dev/null &
     pid=$!
     for _ in $(seq 100); do

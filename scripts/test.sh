@@ -35,6 +35,7 @@ set_up() {
   export DAYVEC_TEST_PYTHON
   s3="$(scripts/s3s.sh start "$work/s3")"
   eval "$s3"
+  target="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
   export OMP_NUM_THREADS=1 # tests run side by side; more threads an operation would only wait for each other
 }
 
@@ -44,11 +45,29 @@ scripts() { # every shell script passes shellcheck
   shellcheck "${files[@]}"
 }
 
-build_tests() { cargo test --workspace --no-run --quiet; }
+unused_dependencies() { "$(scripts/cargo-tool.sh cargo-machete 0.9.2)/cargo-machete"; }
 
-run_tests() { cargo test --workspace 2>&1 | tee "$work/tests.log"; }
+build() { # everything that is tested, linted in the same pass
+  # Cargo builds our crates anew when the path of the wrapper changes, so a changed clippy.toml has a path of its own.
+  local lint
+  lint="$target/lint/$(cat scripts/lint/rustc.sh clippy.toml | sha256sum | cut -c1-16).sh"
+  install -D scripts/lint/rustc.sh "$lint"
+  export RUSTC_WORKSPACE_WRAPPER="$lint"
+  cargo test --workspace --all-targets --no-run --quiet
+}
 
-documents() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }
+run_tests() { cargo test --workspace --lib --bins --tests --examples 2>&1 | tee "$work/tests.log"; }
+
+each_crate() { # every crate checks, tests and benchmarks by itself, and nothing is compiled for it: all is built
+  local crate
+  for crate in crates/*/; do
+    cargo test --package "dayvec-$(basename "$crate")" --all-targets --no-run --quiet
+  done
+}
+
+documents() { # documentation tests, and the documentation itself
+  RUSTDOC="$PWD/scripts/lint/rustdoc.sh" DOCUMENTATION="$target/doc" cargo test --workspace --doc 2>&1 | tee -a "$work/tests.log"
+}
 
 step "set up" set_up
 step "format" cargo fmt --all --check
@@ -56,11 +75,12 @@ step "shell scripts" scripts
 step "invariants" scripts/invariants.sh
 step "deployment" scripts/check-deploy.sh
 step "observability" scripts/check-observability.sh
-step "clippy" cargo clippy --workspace --all-targets -- -D warnings
-step "build" build_tests
+step "unused dependencies" unused_dependencies
+step "build and clippy" build
 step "tests" run_tests
+step "each crate alone" each_crate
+step "documentation" documents
 step "status page" env -u OMP_NUM_THREADS scripts/check-console.sh
-step "documents" documents
 
 awk -v seconds=$((SECONDS - began)) '
   /^test result:/ { passed += $4; failed += $6; ignored += $8; suites++ }
