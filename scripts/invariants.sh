@@ -10,7 +10,7 @@ failed=0
 holds() { echo "holds   $1"; }
 broken() { echo "BROKEN  $1" >&2; failed=1; }
 
-links() { cargo tree --quiet --edges normal,build -p "$1" -i "$2" >/dev/null 2>&1; } # <package> <dependency>
+links() { [ -n "$(cargo tree --quiet --edges normal,build -p "$1" -i "$2" 2>/dev/null)" ]; } # <package> <dependency>
 
 absent() { # <package> <dependency> <package that has it>
   local says="$1 does not link $2 ($3 does)"
