@@ -80,5 +80,6 @@ nowhere "libtorch comes from scripts/libtorch.sh alone" 'torch==|pytorch\.org|li
   scripts .ci '*Dockerfile*' '*.yml' '*.toml' ':!scripts/libtorch.sh' ':!scripts/invariants.sh'
 
 stands_alone
+if scripts/module_graph.py; then holds "no two modules of a crate need each other"; else broken "no two modules of a crate need each other"; fi
 
 exit "$failed"

@@ -45,7 +45,11 @@ scripts() { # every shell script passes shellcheck
   shellcheck "${files[@]}"
 }
 
-unused_dependencies() { "$(scripts/cargo-tool.sh cargo-machete 0.9.2)/cargo-machete"; }
+unused_dependencies() { # crates/features is only a list of dependencies
+  local crates
+  mapfile -t crates < <(find crates -mindepth 1 -maxdepth 1 ! -name features)
+  "$(scripts/cargo-tool.sh cargo-machete 0.9.2)/cargo-machete" "${crates[@]}"
+}
 
 build() { # everything that is tested, linted in the same pass
   # Cargo builds our crates anew when the path of the wrapper changes, so a changed clippy.toml has a path of its own.
