@@ -19,7 +19,7 @@ pub struct Config {
 
 /// How `trainer serve` listens and when it trains by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceSettings {
     /// Address of gRPC.
     pub listen: SocketAddr,
@@ -34,23 +34,9 @@ pub struct ServiceSettings {
     pub poll: Duration,
 }
 
-impl Default for ServiceSettings {
-    fn default() -> Self {
-        let any = |port| SocketAddr::from(([0, 0, 0, 0], port));
-        Self {
-            listen: any(50_052),
-            admin_listen: any(9_104),
-            tokens_file: None,
-            retrain_every_days: 0,
-            poll: Duration::from_secs(60),
-        }
-    }
-}
-
 /// The part of the file that the training does not look at.
 #[derive(Debug, Deserialize)]
 struct RawSections {
-    #[serde(default)]
     service: ServiceSettings,
 }
 
@@ -105,9 +91,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_file_is_the_defaults() {
-        let shipped = config::load::<RawSections, ServiceSettings>(None, SHIPPED).unwrap();
-        assert_eq!(shipped, ServiceSettings::default());
+    fn what_a_file_leaves_out_is_as_shipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trainer.yaml");
+        std::fs::write(&file, "service: {poll: 5s}\n").unwrap();
+        let mut expected = Config::load(None).unwrap().service;
+        expected.poll = Duration::from_secs(5);
+        assert_eq!(Config::load(Some(&file)).unwrap().service, expected);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use raw::{
     RunSettings, SplitSettings,
 };
 
-/// The shipped configuration, which is also the default.
+/// The shipped configuration: the defaults.
 pub const SHIPPED: &str = include_str!("../../../../config/trainer.yaml");
 
 /// A valid configuration.
@@ -165,7 +165,7 @@ impl Faults {
 
     fn items(&mut self, items: &ItemsSettings) -> Option<ItemSource> {
         match (&items.read, &items.build) {
-            (Some(table), None) => Some(ItemSource::Read(self.place("items.read", table)?)),
+            (Some(table), _) => Some(ItemSource::Read(self.place("items.read", table)?)),
             (None, Some(build)) => {
                 for fault in build.features.faults() {
                     self.0.push(format!("items.build.features.{fault}"));
@@ -178,11 +178,8 @@ impl Faults {
                 };
                 Some(ItemSource::Build { options: build.features.clone(), text })
             }
-            _ => {
-                self.add(
-                    "items",
-                    "set either `read` (a table of features) or `build`, and the other to null",
-                );
+            (None, None) => {
+                self.add("items", "set `read` (a table of features) or `build`");
                 None
             }
         }
@@ -328,33 +325,52 @@ impl Config {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_shipped_file_is_the_defaults() {
-        let shipped = config::load::<RawConfig, Shipped>(Some(Path::new(SHIPPED_PATH)), SHIPPED).unwrap();
-        assert_eq!(shipped.0, RawConfig::default());
-        Config::try_from(RawConfig::default()).unwrap();
+    fn shipped() -> RawConfig {
+        Config::load(None).unwrap().raw
     }
 
-    const SHIPPED_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/trainer.yaml");
+    fn load(yaml: &str) -> Config {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), yaml).unwrap();
+        Config::load(Some(file.path())).unwrap()
+    }
 
-    /// Takes a raw configuration as it is.
-    #[derive(Debug)]
-    struct Shipped(RawConfig);
+    #[test]
+    fn what_a_file_leaves_out_is_as_shipped() {
+        let mut expected = shipped();
+        assert_eq!(load("").raw, expected);
+        expected.run.steps = 7;
+        expected.events.schema.columns.item_id = "sku".into();
+        let partial = load("run: {steps: 7}\nevents: {schema: {columns: {item_id: sku}}}\n");
+        assert_eq!(partial.raw, expected);
+    }
 
-    impl TryFrom<RawConfig> for Shipped {
-        type Error = Vec<String>;
-        fn try_from(raw: RawConfig) -> Result<Self, Vec<String>> {
-            Ok(Self(raw))
-        }
+    #[test]
+    fn another_objective_takes_no_setting_of_the_shipped_one() {
+        let config = load("objective: {name: next_action}");
+        assert_eq!(config.raw.objective, dayvec_core::Objective::named("next_action"));
+        let settings = [("objective.name", "next_action")].map(|(key, value)| (key.into(), value.into()));
+        let replaced = load("").with_settings(&settings.into()).unwrap();
+        assert_eq!(replaced.raw.objective, config.raw.objective);
+        let config = load("objective: {window_days: 7}");
+        let expected = dayvec_core::Objective::named("dense_all_action").with("window_days", 7);
+        assert_eq!(config.raw.objective, expected);
+    }
+
+    #[test]
+    fn a_table_of_item_features_is_read_and_none_are_built() {
+        assert!(matches!(load("").items, ItemSource::Build { .. }));
+        let config = load("items: {read: ./features.parquet}");
+        assert!(matches!(config.items, ItemSource::Read(url) if url.path().ends_with("features.parquet")));
     }
 
     #[test]
     fn every_fault_is_reported_at_once() {
-        let mut raw = RawConfig { bucket: String::new(), ..RawConfig::default() };
+        let mut raw = RawConfig { bucket: String::new(), ..shipped() };
         raw.model.preset = "huge".into();
         raw.run.steps = 0;
         raw.optimizer.learning_rate = f64::NAN;
-        raw.items.read = Some("items.parquet".into());
+        raw.items.build = None;
         raw.events.schema.actions.clear();
         let faults = Config::try_from(raw).unwrap_err();
         let keys = [
@@ -372,7 +388,7 @@ mod tests {
 
     #[test]
     fn sizes_replace_the_presets() {
-        let mut raw = RawConfig::default();
+        let mut raw = shipped();
         raw.model.max_len = Some(32);
         let config = Config::try_from(raw.clone()).unwrap();
         assert_eq!((config.sizes.max_len, config.sizes.n_layers), (32, 2));

@@ -1,8 +1,8 @@
-//! The configuration as written in YAML. `config/trainer.yaml` says why each value is what it is.
+//! The configuration as written in YAML. `config/trainer.yaml` has each default, and why it is what it is.
 
 use std::time::Duration;
 
-use dayvec_core::{ColumnNames, Day, EventSchema, HistoryBag, Objective, PositiveRule, TimeUnit};
+use dayvec_core::{Day, EventSchema, HistoryBag, Objective};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::PositiveCorrection;
 use dayvec_runtime::config::duration;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RawConfig {
     /// The bucket that receives the checkpoint and the item features.
     pub bucket: String,
@@ -48,7 +48,7 @@ pub struct RawConfig {
 
 /// The log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct EventsSettings {
     /// A file or folder: a path or a URL.
     pub url: String,
@@ -64,21 +64,19 @@ pub struct EventsSettings {
     pub quarantine: Option<String>,
 }
 
-/// Item features: exactly one of the two.
+/// Item features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemsSettings {
-    /// A table of features: a path or a URL.
-    #[serde(default)]
+    /// A table of features: a path or a URL. `None`: they are built.
     pub read: Option<String>,
-    /// Features made from the training window.
-    #[serde(default)]
+    /// Features built from the training window, unless there is a table.
     pub build: Option<BuildItemsSettings>,
 }
 
 /// How item features are made.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BuildItemsSettings {
     /// How events and text become features.
     pub features: BuildOptions,
@@ -99,7 +97,7 @@ pub struct ItemTextSettings {
 
 /// Training time and test time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct SplitSettings {
     /// First day of the test: training ends where it starts. `None`: the log's last day less `test_days`.
     pub cut_off: Option<Day>,
@@ -109,7 +107,7 @@ pub struct SplitSettings {
 
 /// A preset, and the sizes that replace its own; see [`dayvec_core::ModelSpec`] for each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each field is one of ModelSpec")]
 pub struct ModelSettings {
     pub preset: String,
@@ -126,7 +124,7 @@ pub struct ModelSettings {
 
 /// The input of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct BatchSettings {
     /// Users of a step.
     pub users: usize,
@@ -138,7 +136,7 @@ pub struct BatchSettings {
 
 /// Negatives of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct NegativesSettings {
     /// Drawn from the catalogue.
     pub random: usize,
@@ -172,7 +170,7 @@ impl From<Correction> for PositiveCorrection {
 
 /// AdamW and its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct OptimizerSettings {
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -190,7 +188,7 @@ pub struct OptimizerSettings {
 
 /// Length, seed, threads and checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RunSettings {
     /// Steps of training, and of the schedule.
     pub steps: u64,
@@ -207,7 +205,7 @@ pub struct RunSettings {
 
 /// How the result is measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct EvaluationSettings {
     /// Resamples of users behind each confidence interval.
     pub bootstrap: usize,
@@ -217,123 +215,10 @@ pub struct EvaluationSettings {
 
 /// What a model must reach to be promoted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct PromotionSettings {
     /// Least Recall@10, as a multiple of the serving model's, on the same users and days.
     pub min_recall_ratio: f64,
     /// Least Recall@10, as a multiple of popularity's.
     pub min_popularity_ratio: f64,
-}
-
-impl Default for PromotionSettings {
-    fn default() -> Self {
-        Self { min_recall_ratio: 0.95, min_popularity_ratio: 1.0 }
-    }
-}
-
-impl Default for RawConfig {
-    fn default() -> Self {
-        Self {
-            bucket: "./bucket".into(),
-            single_publisher: false,
-            work_dir: "./work/trainer".into(),
-            events: EventsSettings::default(),
-            items: ItemsSettings { read: None, build: Some(BuildItemsSettings::default()) },
-            split: SplitSettings::default(),
-            model: ModelSettings::default(),
-            objective: Objective::named("dense_all_action").with("window_days", 28),
-            batch: BatchSettings::default(),
-            negatives: NegativesSettings::default(),
-            optimizer: OptimizerSettings::default(),
-            run: RunSettings::default(),
-            evaluation: EvaluationSettings::default(),
-            promotion: PromotionSettings::default(),
-            service: IgnoredAny,
-        }
-    }
-}
-
-impl Default for EventsSettings {
-    fn default() -> Self {
-        let purchase = || "purchase".to_owned();
-        Self {
-            url: "./bucket/events".into(),
-            schema: EventSchema {
-                columns: ColumnNames::default(),
-                time_unit: TimeUnit::Seconds,
-                actions: vec![purchase()],
-                positives: vec![PositiveRule { action: purchase(), longer_than_s: None, surfaces: None }],
-            },
-            earliest: Day::of_timestamp(631_152_000), // 1990-01-01
-            latest: Day::of_timestamp(4_102_358_400), // 2099-12-31
-            max_bad_share: 0.01,
-            quarantine: None,
-        }
-    }
-}
-
-impl Default for SplitSettings {
-    fn default() -> Self {
-        Self { cut_off: None, test_days: 14 }
-    }
-}
-
-impl Default for ModelSettings {
-    fn default() -> Self {
-        Self {
-            preset: "small".into(),
-            max_len: None,
-            n_layers: None,
-            hidden_dim: None,
-            n_heads: None,
-            dim: None,
-            item_hidden_dim: None,
-            look_back_days: 365,
-            item_id_dim: 0,
-            history_bag: None,
-        }
-    }
-}
-
-impl Default for BatchSettings {
-    fn default() -> Self {
-        Self { users: 128, positions_per_user: 32, newest_share: 0.5 }
-    }
-}
-
-impl Default for NegativesSettings {
-    fn default() -> Self {
-        Self { random: 2048, in_batch: 2048, correction: Correction::Conditional }
-    }
-}
-
-impl Default for OptimizerSettings {
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-3,
-            warm_up_share: 0.05,
-            weight_decay: 0.01,
-            clip: 1.0,
-            betas: [0.9, 0.999],
-            dropout: 0.1,
-        }
-    }
-}
-
-impl Default for RunSettings {
-    fn default() -> Self {
-        Self {
-            steps: 300,
-            seed: 1,
-            threads: 0,
-            checkpoint_steps: 1000,
-            checkpoint_every: Duration::from_secs(300),
-        }
-    }
-}
-
-impl Default for EvaluationSettings {
-    fn default() -> Self {
-        Self { bootstrap: 1000, ease_items: 14_000 }
-    }
 }

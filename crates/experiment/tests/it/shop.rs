@@ -44,7 +44,8 @@ impl Shop {
     /// The configuration of a training that takes a second.
     pub(crate) fn raw(&self) -> RawConfig {
         let path = |name: &str| self.path(name).display().to_string();
-        let mut raw = RawConfig { bucket: path("bucket"), work_dir: path("work"), ..RawConfig::default() };
+        let mut raw =
+            RawConfig { bucket: path("bucket"), work_dir: path("work"), ..Config::load(None).unwrap().raw };
         raw.events.url = path("events.csv");
         raw.events.schema.actions = vec!["purchase".into(), "view".into()];
         raw.events.schema.positives =

@@ -19,10 +19,12 @@ pub(super) fn is_misspelt(name: &str) -> bool {
 
 /// Write every variable of ours over `config`; a key that does not exist is added, for the reader to refuse.
 /// Returns the names of these variables, sorted.
+///
+/// A `name` comes before what it names the settings of, and another one than before drops these, as in a file.
 pub(super) fn apply(config: &mut Value, variables: Vec<(String, String)>) -> Vec<String> {
     let mut ours: Vec<(String, String)> =
         variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-    ours.sort();
+    ours.sort_by_cached_key(|(name, _)| (!name.ends_with("__NAME"), name.clone()));
     let mut names = Vec::with_capacity(ours.len());
     for (name, text) in ours {
         let parsed = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
@@ -31,6 +33,7 @@ pub(super) fn apply(config: &mut Value, variables: Vec<(String, String)>) -> Vec
         set(config, &keys, parsed);
         names.push(name);
     }
+    names.sort();
     names
 }
 
@@ -43,6 +46,9 @@ fn set(config: &mut Value, keys: &[&str], value: Value) {
         *config = Value::Mapping(Mapping::new());
     }
     if let Some(mapping) = config.as_mapping_mut() {
+        if *key == "name" && rest.is_empty() && mapping.get("name").is_some_and(|name| *name != value) {
+            mapping.clear();
+        }
         set(mapping.entry(Value::from(*key)).or_insert(Value::Null), rest, value);
     }
 }

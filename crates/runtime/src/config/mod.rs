@@ -2,7 +2,7 @@
 //! checks.
 //!
 //! The shipped file *is* the defaults, so a user's file needs only what differs: maps are merged; lists, scalars and
-//! values with a YAML tag are replaced. A program has two types: `Raw`, which mirrors the file
+//! values with a YAML tag are replaced. A map with a `name` is a choice and its settings: another name replaces the map. A program has two types: `Raw`, which mirrors the file
 //! (`#[serde(deny_unknown_fields)]`, no defaults), and `Config`, which the program uses, made by
 //! `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] reports the faults of both steps together, one
 //! a line, so that an operator fixes them in one go. Relative paths are relative to the working directory, as on a
@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 mod environment;
 mod faults;
@@ -150,7 +150,7 @@ fn overlay(below: &mut Value, above: Value) {
 
 fn merge(below: &mut Value, above: Value) {
     match (below, above) {
-        (Value::Mapping(below), Value::Mapping(above)) => {
+        (Value::Mapping(below), Value::Mapping(above)) if !is_other_choice(below, &above) => {
             for (key, value) in above {
                 match below.get_mut(&key) {
                     Some(place) => merge(place, value),
@@ -161,6 +161,14 @@ fn merge(below: &mut Value, above: Value) {
             }
         }
         (below, above) => *below = above,
+    }
+}
+
+/// Whether two maps choose differently by their `name`: the settings of one mean nothing to the other.
+fn is_other_choice(below: &Mapping, above: &Mapping) -> bool {
+    match (below.get("name"), above.get("name")) {
+        (Some(below), Some(above)) => below != above,
+        _ => false,
     }
 }
 
