@@ -91,7 +91,7 @@ fn check_items(widths: [usize; 2], last: f32, expected: &[&str]) {
 
 #[test]
 fn item_features_of_two_widths() {
-    check_items([8, 6], 0.5, &["1.parquet", "`i20`", "6 numbers", "8", "the same width"]);
+    check_items([8, 6], 0.5, &["1.parquet", "`i20`", "width 6", "width 8", "the same width"]);
 }
 
 #[test]
