@@ -60,7 +60,7 @@ build() { # everything that is tested, linted in the same pass
   cargo test --workspace --all-targets --no-run --quiet
 }
 
-run_tests() { cargo test --workspace --lib --bins --tests --examples 2>&1 | tee "$work/tests.log"; }
+run_tests() { cargo test --workspace --lib --bins --tests --examples --no-fail-fast 2>&1 | tee "$work/tests.log"; }
 
 each_crate() { # every crate checks, tests and benchmarks by itself, and nothing is compiled for it: all is built
   local crate
