@@ -4,19 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{Day, ItemTable};
+use dayvec_core::{Day, FaultKind, ItemTable};
 use dayvec_model::{Model, load_spec};
-use dayvec_registry::{CHECKPOINTS, SPEC, key};
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_registry::checkpoint::{self, METRICS, SPEC, WEIGHTS, key};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::ReadSummary;
 use serde::Deserialize;
 use tch::Device;
 
 use crate::config::Config;
 use crate::data::{ModelData, SplitLog};
-use crate::fault::OrFault as _;
 use crate::items::ItemFeatures;
 use crate::store::Store;
+use crate::training_folder::STATE;
 
 /// A model that can be measured.
 pub(crate) struct Checkpoint {
@@ -33,10 +33,9 @@ impl Checkpoint {
     /// training ended.
     pub(crate) fn load(config: &Config, store: &Store, name: &str) -> anyhow::Result<Self> {
         let folder = fetch(store, name, &config.work_dir)?;
-        let spec = load_spec(&folder.join("spec.yaml")).or_fault().context("read the checkpoint")?;
+        let spec = load_spec(&folder.join(SPEC)).or_fault().context("read the checkpoint")?;
         let items = ItemFeatures::fetch(config, store, &spec.items_version)?.table;
-        let model =
-            Model::load(&spec, &items, &folder.join("model.safetensors"), Device::cuda_if_available());
+        let model = Model::load(&spec, &items, &folder.join(WEIGHTS), Device::cuda_if_available());
         let model = model.or_fault().context("load the checkpoint")?;
         let mut config = config.clone();
         let trained_until = trained_until(&folder)?;
@@ -47,13 +46,23 @@ impl Checkpoint {
                  on what it was trained on; choose a later day, or null",
                 spec.model_id
             ))
-            .or_exit(Exit::BadConfig);
+            .fault(FaultKind::Configuration);
         }
         let log = SplitLog::read(&config, store, &spec.events)?;
         let read_summary = log.report.clone();
         let data = log.resolve(&items, &spec);
         Ok(Self { model, items, data, read_summary, folder })
     }
+}
+
+/// A checkpoint that is neither a local folder nor in the bucket.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{name}` is neither a folder with a {SPEC} nor a complete checkpoint in the bucket ({spec_url} is missing)"
+)]
+pub struct NoSuchCheckpoint {
+    name: String,
+    spec_url: String,
 }
 
 /// A local folder with a checkpoint: `name` itself where it is one, else a copy of the model of that id.
@@ -63,14 +72,11 @@ pub(crate) fn fetch(store: &Store, name: &str, work_dir: &Path) -> anyhow::Resul
         return Ok(folder.to_owned());
     }
     if folder.is_dir() || name.contains(['/', '\\']) || store.read(&key(name, SPEC))?.is_none() {
-        return Err(anyhow!(
-            "`{name}` is neither a folder with a {SPEC} nor a whole checkpoint in the bucket ({} is missing)",
-            store.url(&key(name, SPEC))
-        ))
-        .or_exit(Exit::BadConfig);
+        let spec_url = store.url(&key(name, SPEC));
+        return Err(NoSuchCheckpoint { name: name.to_owned(), spec_url }).fault(FaultKind::Configuration);
     }
-    let into = work_dir.join(CHECKPOINTS).join(name);
-    store.fetch_dir(&format!("{CHECKPOINTS}/{name}"), &into)?;
+    let into = work_dir.join(checkpoint::folder(name));
+    store.fetch_dir(&checkpoint::folder(name), &into)?;
     Ok(into)
 }
 
@@ -80,8 +86,8 @@ pub(crate) fn trained_until(folder: &Path) -> anyhow::Result<Day> {
     struct CutOff {
         cut_off: Day,
     }
-    let path = ["metrics.json", "state.json"].map(|name| folder.join(name));
+    let path = [METRICS, STATE].map(|name| folder.join(name));
     let path = path.iter().find(|path| path.is_file()).unwrap_or(&path[0]);
     let read = || -> anyhow::Result<CutOff> { Ok(serde_json::from_slice(&fs::read(path)?)?) };
-    Ok(read().with_context(|| format!("read {}", path.display())).or_exit(Exit::BadData)?.cut_off)
+    Ok(read().with_context(|| format!("read {}", path.display())).fault(FaultKind::Data)?.cut_off)
 }

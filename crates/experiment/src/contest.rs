@@ -6,11 +6,11 @@ use anyhow::Context;
 use dayvec_core::{Day, Gate, IdColumn};
 use dayvec_evaluation::baselines::Popularity;
 use dayvec_evaluation::{EvalOptions, Outcomes, Scorer, retrieve};
+use dayvec_runtime::fault::OrFault as _;
 
 use crate::checkpoint::{Checkpoint, fetch, trained_until};
 use crate::config::{Config, PromotionSettings};
 use crate::evaluate::{model_scorer, truth};
-use crate::fault::OrFault as _;
 use crate::store::Store;
 
 /// What was measured of two models and of popularity: recall@10, micro, seen items allowed, on the test days of the

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{Day, EventSchema, ItemTable, ModelSpec, Sequences};
+use dayvec_core::{Day, EventSchema, FaultKind, ItemTable, ModelSpec, Sequences};
 use dayvec_evaluation::TimeSplit;
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::EventLog;
 use dayvec_sequences::split::is_held_out;
 use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 
 use crate::config::{Config, DataFacts};
-use crate::fault::OrFault as _;
 use crate::items::ItemFeatures;
 use crate::store::Store;
 
@@ -56,7 +55,7 @@ impl SplitLog {
     fn split(config: &Config, all: &Sequences, report: ReadSummary) -> anyhow::Result<Self> {
         let n_days = config.raw.split.test_days as i32;
         let last_s =
-            report.last_s.ok_or_else(|| anyhow!("the log has no valid event")).or_exit(Exit::BadData)?;
+            report.last_s.ok_or_else(|| anyhow!("the log has no valid event")).fault(FaultKind::Data)?;
         let last = Day::of_timestamp(last_s);
         let cut_off = config.raw.split.cut_off.unwrap_or_else(|| last.plus(-n_days));
         let split = TimeSplit { cut_off, n_days };
@@ -67,7 +66,7 @@ impl SplitLog {
                 "no event before the cut-off {cut_off}; the log has events from {first} to {last}: move split.cut_off, or shorten \
                  split.test_days"
             );
-            return Err(fault).or_exit(Exit::BadData);
+            return Err(fault).fault(FaultKind::Data);
         }
         if !history.actions.positive.contains(&true) {
             let fault = anyhow!(
@@ -75,7 +74,7 @@ impl SplitLog {
                 history.n_actions(),
                 config.schema().positives
             );
-            return Err(fault).or_exit(Exit::BadData);
+            return Err(fault).fault(FaultKind::Data);
         }
         log_action_types(&history, config.schema());
         let future = split.future(all);

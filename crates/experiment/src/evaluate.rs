@@ -8,6 +8,7 @@ use dayvec_evaluation::baselines::{self, BaselineInput};
 use dayvec_evaluation::{Embeddings, EvalOptions, Interests, Outcomes, Scorer, Truth, retrieve};
 use dayvec_model::Model;
 use dayvec_report::{Evaluation, Report, Table};
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_sequences::split::is_held_out;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::ModelData;
-use crate::fault::OrFault as _;
 use crate::report::report;
 use crate::store::Store;
 

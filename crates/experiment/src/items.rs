@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{ItemTable, Sequences};
+use dayvec_core::{FaultKind, ItemTable, Sequences};
 use dayvec_items::{build_items, items_version, read_item_text, read_items, write_items};
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_registry::item_features::{TABLE, key};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::fetch_table;
 use url::Url;
 
 use crate::config::{Config, ItemSource};
-use crate::fault::OrFault as _;
 use crate::store::Store;
 
 /// Item features with the name of their version.
@@ -20,10 +20,6 @@ use crate::store::Store;
 pub(crate) struct ItemFeatures {
     pub(crate) table: ItemTable,
     pub(crate) version: String,
-}
-
-fn key(version: &str) -> String {
-    format!("items/{version}/items.parquet")
 }
 
 impl ItemFeatures {
@@ -60,7 +56,7 @@ impl ItemFeatures {
         });
         let path = staging.join("fetched.parquet");
         fs::create_dir_all(&staging).with_context(|| format!("make {}", staging.display()))?;
-        fs::write(&path, bytes.or_exit(Exit::BadData)?)
+        fs::write(&path, bytes.fault(FaultKind::Data)?)
             .with_context(|| format!("write {}", path.display()))?;
         let items = Self::read(&path)?;
         if items.version != version {
@@ -69,7 +65,7 @@ impl ItemFeatures {
                 store.url(&key),
                 items.version
             ))
-            .or_exit(Exit::BadData);
+            .fault(FaultKind::Data);
         }
         Ok(items)
     }
@@ -87,7 +83,7 @@ impl ItemFeatures {
 
     /// Write the table to the bucket, where this version is missing.
     fn publish(&self, store: &Store, staging: &Path) -> anyhow::Result<()> {
-        let path = staging.join("items.parquet");
+        let path = staging.join(TABLE);
         fs::create_dir_all(staging).with_context(|| format!("make {}", staging.display()))?;
         write_items(&self.table, &path).or_fault().context("write item features")?;
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;

@@ -16,7 +16,6 @@ mod config;
 mod contest;
 mod data;
 mod evaluate;
-mod fault;
 mod items;
 mod progress;
 mod progress_display;
@@ -28,6 +27,7 @@ mod top_items;
 mod train;
 mod training_folder;
 
+pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
     BatchSettings, BuildItemsSettings, Config, Correction, DataFacts, EvaluationSettings, EventsSettings,
     ItemSource, ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings,
@@ -36,7 +36,6 @@ pub use config::{
 pub use contest::{Contest, ServingModel};
 pub use dayvec_report::Report;
 pub use evaluate::evaluate;
-pub use fault::OrFault;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
 pub use store::Store;
 pub use tensorboard::{

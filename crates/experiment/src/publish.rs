@@ -6,34 +6,31 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use dayvec_bucket::Created;
-use dayvec_registry::{SPEC, key};
+use dayvec_core::FaultKind;
+use dayvec_registry::checkpoint::{FILES, METRICS, SPEC, WEIGHTS, key};
 use dayvec_report::Report;
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_runtime::fault::WithFault as _;
 
 use crate::store::Store;
-
-/// Written before the marker, in this order.
-const FILES: [&str; 5] =
-    ["model.safetensors", "optimizer.safetensors", "config.yaml", "metrics.json", "card.md"];
 
 /// The report of a whole checkpoint in the bucket; `None` when there is no such checkpoint.
 pub(crate) fn published_report(store: &Store, model_id: &str) -> anyhow::Result<Option<Report>> {
     if store.read(&key(model_id, SPEC))?.is_none() {
         return Ok(None);
     }
-    let key = key(model_id, "metrics.json");
+    let key = key(model_id, METRICS);
     let bytes = store.read(&key)?.unwrap_or_default();
     let report = serde_json::from_slice(&bytes).with_context(|| format!("read {}", store.url(&key)));
-    report.map(Some).or_exit(Exit::BadData)
+    report.map(Some).fault(FaultKind::Data)
 }
 
 /// Upload a whole checkpoint from `folder`.
 pub(crate) fn publish(store: &Store, model_id: &str, folder: &Path) -> anyhow::Result<()> {
-    for file in FILES.into_iter().chain([SPEC]) {
+    for file in FILES {
         let path = folder.join(file);
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let key = key(model_id, file);
-        if store.write_new(&key, bytes.clone())? == Created::AlreadyThere && file == FILES[0] {
+        if store.write_new(&key, bytes.clone())? == Created::AlreadyThere && file == WEIGHTS {
             refuse_other_weights(store, &key, &bytes)?;
         }
     }
@@ -50,5 +47,5 @@ fn refuse_other_weights(store: &Store, key: &str, ours: &[u8]) -> anyhow::Result
         "{url} holds other weights: another training of the same configuration and data was first, or was interrupted \
          during its upload; use that one, or remove its folder, or change run.seed"
     ))
-    .or_exit(Exit::LostRace)
+    .fault(FaultKind::LostRace)
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Context;
 use bytes::Bytes;
 use dayvec_bucket::{Bucket, BucketError, Created};
-use dayvec_registry::CHECKPOINTS;
+use dayvec_registry::checkpoint;
+use dayvec_runtime::fault::OrFault as _;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::fault::OrFault as _;
 
 /// A bucket whose calls block until they are answered. Never use it on a thread of the async runtime.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Store {
 
     /// URL of a checkpoint.
     pub(crate) fn checkpoint_url(&self, model_id: &str) -> String {
-        self.url(&format!("{CHECKPOINTS}/{model_id}"))
+        self.url(&checkpoint::folder(model_id))
     }
 
     /// Refuse a bucket that is out of reach, or that would overwrite, before hours of training.

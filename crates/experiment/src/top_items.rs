@@ -7,12 +7,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use dayvec_evaluation::top;
+use dayvec_runtime::fault::OrFault as _;
 use parquet::arrow::ArrowWriter;
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::evaluate::{model_scorer, truth};
-use crate::fault::OrFault as _;
 use crate::store::Store;
 
 /// Write the `k` best items of each test user to a Parquet file: user_id, rank (from 1), item_id, score; seen items

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{ItemTable, ModelSpec, Sequences};
+use dayvec_core::{FaultKind, ItemTable, ModelSpec, Sequences};
 use dayvec_model::{
     Fit, Model, ModelError, NegativeConfig, OptimizerConfig, Sampler, SamplerConfig, StepStats, load_spec,
     save_spec,
 };
+use dayvec_registry::checkpoint::{CARD, CONFIG, METRICS, OPTIMIZER, SPEC, WEIGHTS};
 use dayvec_report::{Report, TrainingSummary};
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::digest;
 use serde_json::json;
 use tch::Device;
@@ -27,7 +28,6 @@ use crate::clock::TrainingClock;
 use crate::config::Config;
 use crate::data::SplitLog;
 use crate::evaluate::{Interrupted, evaluate_model};
-use crate::fault::OrFault as _;
 use crate::items::ItemFeatures;
 use crate::progress::{Observer, Stages, TrainingProgress};
 use crate::progress_display::ProgressDisplay;
@@ -156,10 +156,10 @@ impl Training<'_> {
                 saved.path.display(),
                 self.folder.path().display()
             );
-            return Err(there).or_exit(Exit::BadConfig);
+            return Err(there).fault(FaultKind::Configuration);
         }
         let load = || -> Result<Fit, ModelError> {
-            let spec = load_spec(&saved.path.join("spec.yaml"))?;
+            let spec = load_spec(&saved.path.join(SPEC))?;
             let mut fit = Fit::new(Model::load(&spec, items, &saved.model(), device)?, optimizer);
             fit.load_optimizer(&saved.optimizer())?;
             Ok(fit)
@@ -254,12 +254,12 @@ impl Training<'_> {
 
     fn save(&self, fit: &Fit, state: &ResumeState) -> anyhow::Result<StepCheckpoint> {
         let saved = self.folder.save(state, |folder| {
-            fit.model().save(&folder.join("model.safetensors"))?;
-            fit.save_optimizer(&folder.join("optimizer.safetensors"))?;
-            save_spec(self.spec, &folder.join("spec.yaml"))?;
-            Ok(fs::write(folder.join("config.yaml"), self.config_yaml)?)
+            fit.model().save(&folder.join(WEIGHTS))?;
+            fit.save_optimizer(&folder.join(OPTIMIZER))?;
+            save_spec(self.spec, &folder.join(SPEC))?;
+            Ok(fs::write(folder.join(CONFIG), self.config_yaml)?)
         });
-        saved.or_exit(Exit::Unavailable)
+        saved.fault(FaultKind::Unavailable)
     }
 }
 
@@ -270,7 +270,7 @@ fn check_gradient(stats: &StepStats, step: u64) -> anyhow::Result<()> {
     }
     let loss = stats.loss;
     Err(anyhow!("the gradient of step {step} is not finite (loss {loss}); lower optimizer.learning_rate"))
-        .or_exit(Exit::BadConfig)
+        .fault(FaultKind::Configuration)
 }
 
 /// Name of a training: a digest of everything that decides the weights, and nothing else (no date, folder or thread
@@ -294,9 +294,9 @@ fn tower_pair_id(weights: &Path) -> anyhow::Result<String> {
 
 /// Complete the last resumable checkpoint: spec with its final names, metrics, card.
 fn write_results(folder: &Path, report: &Report, model: &Model, card: &str) -> anyhow::Result<()> {
-    save_spec(model.spec(), &folder.join("spec.yaml")).context("write the spec")?;
+    save_spec(model.spec(), &folder.join(SPEC)).context("write the spec")?;
     let metrics = serde_json::to_vec_pretty(report).context("write metrics.json")?;
-    for (name, content) in [("metrics.json", &metrics[..]), ("card.md", card.as_bytes())] {
+    for (name, content) in [(METRICS, &metrics[..]), (CARD, card.as_bytes())] {
         let path = folder.join(name);
         fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
     }

@@ -15,12 +15,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use dayvec_core::Day;
-use dayvec_runtime::{Exit, OrExit};
+use dayvec_core::{Day, FaultKind};
+use dayvec_registry::checkpoint::{OPTIMIZER, WEIGHTS};
+use dayvec_runtime::fault::WithFault as _;
 use serde::{Deserialize, Serialize};
 
 const KEPT: usize = 2;
-const STATE: &str = "state.json";
+/// The file of [`ResumeState`].
+pub(crate) const STATE: &str = "state.json";
 const PREFIX: &str = "step-";
 
 /// What a resumed training needs beside weights and optimizer; `state.json`. The data order, the schedule and every
@@ -59,13 +61,13 @@ impl StepCheckpoint {
     /// Its weights.
     #[must_use]
     pub fn model(&self) -> PathBuf {
-        self.path.join("model.safetensors")
+        self.path.join(WEIGHTS)
     }
 
     /// Its optimizer and sampler state.
     #[must_use]
     pub fn optimizer(&self) -> PathBuf {
-        self.path.join("optimizer.safetensors")
+        self.path.join(OPTIMIZER)
     }
 
     /// Its `state.json`.
@@ -75,7 +77,7 @@ impl StepCheckpoint {
     pub fn state(&self) -> anyhow::Result<ResumeState> {
         let path = self.path.join(STATE);
         let read = || -> anyhow::Result<ResumeState> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
-        read().with_context(|| format!("read {}", path.display())).or_exit(Exit::BadData)
+        read().with_context(|| format!("read {}", path.display())).fault(FaultKind::Data)
     }
 }
 
@@ -101,7 +103,7 @@ impl TrainingFolder {
             Err(TryLockError::WouldBlock) => {
                 let held =
                     anyhow!("another trainer is training {model_id}: it holds the lock {}", path.display());
-                return Err(held).or_exit(Exit::LostRace);
+                return Err(held).fault(FaultKind::LostRace);
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
@@ -245,7 +247,7 @@ mod tests {
     }
 
     fn write_one(folder: &Path) -> anyhow::Result<()> {
-        Ok(fs::write(folder.join("model.safetensors"), [7; 1000])?)
+        Ok(fs::write(folder.join(WEIGHTS), [7; 1000])?)
     }
 
     #[test]
@@ -267,7 +269,7 @@ mod tests {
         let run = TrainingFolder::open(work.path(), "tiny-0").unwrap();
         let whole = run.save(&state(10), write_one).unwrap();
         let error = run.save(&state(20), |folder| {
-            fs::write(folder.join("model.safetensors"), [7; 600])?;
+            fs::write(folder.join(WEIGHTS), [7; 600])?;
             // What the kernel itself answers on a full disk.
             Ok(File::options().write(true).open("/dev/full")?.write_all(&[0; 10])?)
         });
@@ -302,6 +304,6 @@ mod tests {
         assert!(!half.exists());
         assert!(run.saved().unwrap().is_empty());
         let refused = TrainingFolder::open(work.path(), "tiny-0").unwrap_err();
-        assert_eq!(dayvec_runtime::exit::code(&refused), Exit::LostRace as u8);
+        assert_eq!(dayvec_runtime::exit::code(&refused), 75);
     }
 }

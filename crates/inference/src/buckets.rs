@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use dayvec_bucket::Bucket;
 use dayvec_core::{Day, Sequences};
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_snapshot::{Manifest, Publisher, read_users_part};
 use tokio::runtime::Runtime;
 use tokio::task::{JoinHandle, JoinSet};
@@ -21,7 +22,6 @@ use crate::encode::{BucketAfter, BucketBefore, encode_buckets};
 use crate::progress::Progress;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
-use crate::store_exit::OrStoreExit as _;
 
 /// Buckets that are fetched or written at once.
 const AT_ONCE: usize = 8;
@@ -67,7 +67,7 @@ impl BucketIo {
             None => None,
         };
         let rows = match self.carry.as_ref().map(|manifest| &manifest.user_parts[bucket as usize]) {
-            Some(part) => Some(read_users_part(&self.bucket, part).await.or_store_exit()?),
+            Some(part) => Some(read_users_part(&self.bucket, part).await.or_fault()?),
             None => None,
         };
         Ok(BucketBefore { state, rows })
@@ -98,7 +98,7 @@ impl BucketIo {
     async fn write(self, bucket: u32, today: BucketAfter) -> anyhow::Result<()> {
         let BucketAfter { state, rows, statistics } = today;
         self.states.write(&self.to, bucket, state, &self.scratch).await?;
-        self.publisher.write_users_part(bucket, rows, &statistics).await.or_store_exit()?;
+        self.publisher.write_users_part(bucket, rows, &statistics).await.or_fault()?;
         Ok(())
     }
 }

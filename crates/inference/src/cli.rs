@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
-use dayvec_core::{Day, ParseDayError, Shard};
+use dayvec_core::{Day, FaultKind, ParseDayError, Shard};
+use dayvec_runtime::exit;
+use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{self, ConfigArgs};
-use dayvec_runtime::{Exit, OrExit as _, exit};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +87,7 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
             Some((config, _signals, shutdown)) => {
                 let address = config.schedule.admin_listen;
                 let admin = TcpListener::bind(address).with_context(|| format!("listen on {address}"));
-                schedule(&config, admin.or_exit(Exit::BadConfig)?, &shutdown)
+                schedule(&config, admin.fault(FaultKind::Configuration)?, &shutdown)
             }
             None => Ok(()),
         },
@@ -97,12 +98,12 @@ fn run_once(args: &RunArgs) -> anyhow::Result<()> {
     let Some((config, _signals, shutdown)) = prepare(&args.config)? else {
         return Ok(());
     };
-    let day = args.day.ok_or_else(|| anyhow!("--day is missing")).or_exit(Exit::BadConfig)?;
+    let day = args.day.ok_or_else(|| anyhow!("--day is missing")).fault(FaultKind::Configuration)?;
     let share = match args.shard {
         Some(share) => share,
         None => share::of_environment(|name| std::env::var(name).ok())
             .map_err(|fault| anyhow!(fault))
-            .or_exit(Exit::BadConfig)?,
+            .fault(FaultKind::Configuration)?,
     };
     let model = args.model.clone().map(Into::into);
     let request = DailyRequest { day, model, force: args.force, full: args.full, share };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_core::Gate;
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_snapshot::{
     Manifest, Part, Publisher, Reason, SnapshotError, announcements, read_manifest, read_users_part,
 };
@@ -12,7 +13,6 @@ use dayvec_snapshot::{
 use crate::gates::{GateLimits, judge};
 use crate::rank::effective_rank;
 use crate::statistics::Statistics;
-use crate::store_exit::OrStoreExit as _;
 use crate::summary::Outcome;
 
 /// Rows whose effective rank is judged: a bucket is a random sample of users, so the first ones will do.
@@ -33,11 +33,11 @@ pub(crate) enum EarlierAttempt {
 
 /// How far an earlier attempt got at the run whose manifest has this key.
 pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Result<EarlierAttempt> {
-    if !bucket.exists(manifest_key).await.or_store_exit()? {
+    if !bucket.exists(manifest_key).await.or_fault()? {
         return Ok(EarlierAttempt::Unfinished);
     }
-    let manifest = read_manifest(bucket, manifest_key).await.or_store_exit()?;
-    let announced = announcements(bucket).await.or_store_exit().context("list announcements")?;
+    let manifest = read_manifest(bucket, manifest_key).await.or_fault()?;
+    let announced = announcements(bucket).await.or_fault().context("list announcements")?;
     let is_announced = announced.iter().any(|announcement| announcement.manifest == manifest_key);
     Ok(if is_announced { EarlierAttempt::Announced(manifest) } else { EarlierAttempt::Written(manifest) })
 }
@@ -57,7 +57,7 @@ impl DoneBuckets {
 
     /// Read the done markers.
     pub(crate) async fn read(publisher: &Publisher) -> anyhow::Result<Self> {
-        let parts = publisher.done_buckets().await.or_store_exit()?;
+        let parts = publisher.done_buckets().await.or_fault()?;
         let mut statistics = Statistics::default();
         for part in parts.values() {
             statistics.add(&statistics_of(part)?);
@@ -75,7 +75,7 @@ impl DoneBuckets {
     ) -> anyhow::Result<Manifest> {
         let rank = sampled_rank(bucket, self.parts.values()).await?;
         let gates: Vec<Gate> = judge(&self.statistics, users_before, rank, limits);
-        publisher.publish(gates, &self.statistics).await.or_store_exit().context("write the manifest")
+        publisher.publish(gates, &self.statistics).await.or_fault().context("write the manifest")
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn announce(
             Ok(Outcome::AlreadyAnnounced)
         }
         announced => {
-            announced.or_store_exit().context("announce the snapshot")?;
+            announced.or_fault().context("announce the snapshot")?;
             Ok(Outcome::Announced)
         }
     }
@@ -112,7 +112,7 @@ async fn sampled_rank(bucket: &Bucket, parts: impl Iterator<Item = &Part>) -> an
         if n_rows >= SAMPLED_ROWS {
             break;
         }
-        let block = read_users_part(bucket, part).await.or_store_exit()?;
+        let block = read_users_part(bucket, part).await.or_fault()?;
         rows.extend_from_slice(&block.values);
         dim = block.dim.max(1);
         n_rows += part.rows;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
 use dayvec_core::Gate;
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_sequences::log::digest;
 use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
@@ -22,7 +23,6 @@ use crate::request::DailyRequest;
 use crate::share;
 use crate::state_store::{StateId, StateStore};
 use crate::statistics::Statistics;
-use crate::store_exit::OrStoreExit as _;
 use crate::summary::{DailySummary, Outcome, StageTimes};
 
 /// Run a day.
@@ -99,8 +99,7 @@ impl DailyRun<'_> {
     /// Load the model, choose where to start, read the events.
     fn prepare(&self, stages: &mut StageTimes) -> anyhow::Result<Prepared> {
         let Self { config, request, .. } = *self;
-        let bucket =
-            Bucket::open(&config.bucket).or_store_exit()?.with_single_publisher(config.single_publisher);
+        let bucket = Bucket::open(&config.bucket).or_fault()?.with_single_publisher(config.single_publisher);
         let choice = request.model.as_ref().unwrap_or(&config.model);
         let checkpoint = self.runtime.block_on(Checkpoint::open(&bucket, choice, self.scratch))?;
         stages.end("load");
@@ -144,7 +143,7 @@ impl DailyRun<'_> {
 
     fn begin(&self, prepared: &Prepared) -> anyhow::Result<Publisher> {
         let publisher = Publisher::begin(&prepared.bucket, prepared.run.clone());
-        self.runtime.block_on(publisher).or_store_exit().context("begin the snapshot")
+        self.runtime.block_on(publisher).or_fault().context("begin the snapshot")
     }
 
     /// Make what is missing of the run, then commit.
@@ -171,7 +170,7 @@ impl DailyRun<'_> {
     /// Encode the users of this worker's buckets that are not done; the number of buckets that were done before.
     fn encode_users(&self, prepared: &Prepared, publisher: &Publisher) -> anyhow::Result<u32> {
         let Prepared { bucket, checkpoint, states, plan, events, to, .. } = prepared;
-        let done = self.runtime.block_on(publisher.done_buckets()).or_store_exit()?;
+        let done = self.runtime.block_on(publisher.done_buckets()).or_fault()?;
         let n_buckets = self.config.n_buckets.get();
         let mut progress = Progress::new(n_buckets);
         for (&bucket, part) in &done {
@@ -205,14 +204,14 @@ impl DailyRun<'_> {
     }
 
     fn write_items(&self, checkpoint: &Checkpoint, publisher: &Publisher) -> anyhow::Result<()> {
-        if !self.runtime.block_on(publisher.done_items()).or_store_exit()?.is_empty() {
+        if !self.runtime.block_on(publisher.done_items()).or_fault()?.is_empty() {
             return Ok(());
         }
         let ids = checkpoint.items.ids.ids().clone();
         let values = checkpoint.model.encode_items().context("encode items")?;
         let rows = ItemEmbeddings { ids, dim: checkpoint.model.spec().dim, values };
         let written = self.runtime.block_on(publisher.write_items_part(0, rows, &serde_json::json!({})));
-        written.or_store_exit().context("write the items").map(drop)
+        written.or_fault().context("write the items").map(drop)
     }
 
     fn summary(&self, prepared: Prepared, ended: RunEnd, stages: &StageTimes) -> DailySummary {

@@ -4,13 +4,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use dayvec_core::{Day, EventSchema, Sequences};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_core::{Day, EventSchema, FaultKind, Sequences};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::{EventLog, LogFiles};
 use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 use url::Url;
-
-use crate::store_exit::OrStoreExit as _;
 
 /// Days of events that a run reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +32,7 @@ pub(crate) async fn files(log: &Url, span: DaysToRead, scratch: &Path) -> anyhow
         Err(SequencesError::NoFiles { newest_day, .. }) if span.from.is_some() => {
             Ok(LogFiles { paths: Vec::new(), newest_day })
         }
-        found => found.or_store_exit().with_context(|| format!("find the log's files in {log}")),
+        found => found.or_fault().with_context(|| format!("find the log's files in {log}")),
     }
 }
 
@@ -63,7 +61,7 @@ impl NewEvents {
             "the log has no event of {day} or later: {found}. Run again when the day's events have arrived, or use \
              --force to publish {day} without them"
         );
-        Err(error).or_exit(Exit::Unavailable)
+        Err(error).fault(FaultKind::Unavailable)
     }
 }
 
@@ -94,14 +92,14 @@ impl EventReader<'_> {
             max_bad_share: self.max_bad_share,
             quarantine: Some(self.quarantine),
         };
-        let mut builder = SequenceBuilder::new(self.schema, options).or_exit(Exit::BadData)?;
+        let mut builder = SequenceBuilder::new(self.schema, options).or_fault()?;
         let finished = builder
             .push_files(&files.paths)
             .and_then(|()| builder.finish(Keep { newest: Some(self.depth), look_back_days: None }));
         match finished {
             Err(SequencesError::EmptyLog { .. }) if self.span.from.is_some() => Ok(nothing()),
             finished => {
-                let (sequences, report) = finished.or_exit(Exit::BadData).context("read the log")?;
+                let (sequences, report) = finished.or_fault().context("read the log")?;
                 let reaches = files.newest_day.max(report.newest_s.map(Day::of_timestamp));
                 Ok(NewEvents { sequences, report: Some(report), reaches })
             }

@@ -31,7 +31,6 @@ mod schedule;
 mod share;
 mod state_store;
 mod statistics;
-mod store_exit;
 mod summary;
 
 pub use cli::{Cli, Command, RunArgs, main};

@@ -6,15 +6,14 @@
 
 use anyhow::{Context as _, anyhow};
 use dayvec_bucket::Bucket;
-use dayvec_core::{Day, ModelSpec};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_core::{Day, FaultKind, ModelSpec};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_snapshot::{Manifest, announcements, read_manifest};
 
 use crate::config::Config;
 use crate::events::DaysToRead;
 use crate::request::DailyRequest;
 use crate::state_store::{StateId, StateStore, WholeState};
-use crate::store_exit::OrStoreExit as _;
 use crate::summary::Start;
 
 /// How many announcements back a snapshot by the same model is looked for: a month of daily runs of another model.
@@ -51,7 +50,7 @@ impl Plan {
                 let error = anyhow!(
                     "{later} is announced, and readers would go back to {day}; use --force to do that"
                 );
-                Err(error).or_exit(Exit::BadConfig)
+                Err(error).fault(FaultKind::Configuration)
             }
             _ => Ok(()),
         }
@@ -108,10 +107,10 @@ struct AnnouncedSnapshots {
 
 impl AnnouncedSnapshots {
     async fn read(bucket: &Bucket, day: Day) -> anyhow::Result<Self> {
-        let all = announcements(bucket).await.or_store_exit().context("list announcements")?;
+        let all = announcements(bucket).await.or_fault().context("list announcements")?;
         let mut found = Self::default();
         for (back, announcement) in all.iter().rev().take(ANNOUNCEMENTS_BACK).enumerate() {
-            let manifest = read_manifest(bucket, &announcement.manifest).await.or_store_exit()?;
+            let manifest = read_manifest(bucket, &announcement.manifest).await.or_fault()?;
             if back == 0 && manifest.day > day {
                 found.later = Some(manifest.day);
             }

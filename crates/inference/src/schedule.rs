@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use dayvec_bucket::Bucket;
-use dayvec_core::Day;
-use dayvec_runtime::Exit;
+use dayvec_core::{Day, FaultKind};
 use dayvec_runtime::admin::{self, Readiness};
+use dayvec_runtime::fault::{self, OrFault as _};
 use dayvec_sequences::SequencesError;
 use dayvec_sequences::log::EventLog;
 use dayvec_snapshot::{newest_announcement, read_manifest};
@@ -24,7 +24,6 @@ use crate::config::{Config, Schedule};
 use crate::daily;
 use crate::meter;
 use crate::request::DailyRequest;
-use crate::store_exit::OrStoreExit as _;
 use crate::summary::DailySummary;
 
 /// Waits before a day that could not be run yet is tried again double, up to this many polls.
@@ -81,7 +80,7 @@ impl<'a> Scheduler<'a> {
         admin::install_metrics();
         meter::describe();
         admin::watch_disk(&config.work_dir);
-        let bucket = Bucket::open(&config.bucket).or_store_exit()?;
+        let bucket = Bucket::open(&config.bucket).or_fault()?;
         let address = admin.local_addr().context("read the address of the admin port")?;
         admin.set_nonblocking(true).context("prepare the admin port")?;
         let readiness = Readiness::default();
@@ -123,16 +122,16 @@ impl<'a> Scheduler<'a> {
     fn due(&mut self) -> anyhow::Result<Vec<Day>> {
         let schedule = &self.config.schedule;
         let (passed, served) = self.runtime.block_on(async {
-            let served = match newest_announcement(&self.bucket).await.or_store_exit()? {
+            let served = match newest_announcement(&self.bucket).await.or_fault()? {
                 Some(announced) => {
-                    let manifest = read_manifest(&self.bucket, &announced.manifest).await.or_store_exit()?;
+                    let manifest = read_manifest(&self.bucket, &announced.manifest).await.or_fault()?;
                     meter::announced(announced.at_s, manifest.day);
                     Some(manifest.day)
                 }
                 None => None,
             };
             let passed = match schedule.follow_log {
-                true => newest_whole_day(&self.config.events, served).await.or_store_exit()?,
+                true => newest_whole_day(&self.config.events, served).await.or_fault()?,
                 false => Some(last_passed(schedule, Timestamp::now())),
             };
             anyhow::Ok((passed, served))
@@ -162,7 +161,7 @@ impl<'a> Scheduler<'a> {
                 meter::ended(&summary);
                 Ok(())
             }
-            Err(error) if matches!(error.downcast_ref(), Some(Exit::Unavailable | Exit::LostRace)) => {
+            Err(error) if matches!(fault::kind(&error), FaultKind::Unavailable | FaultKind::LostRace) => {
                 meter::waits();
                 Err(error.context(format!("run {day}")))
             }

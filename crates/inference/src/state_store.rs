@@ -13,12 +13,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use dayvec_bucket::{Bucket, Created};
-use dayvec_core::{Day, EventSchema, Sequences};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_core::{Day, EventSchema, FaultKind, Sequences};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::state;
 use serde::{Deserialize, Serialize};
-
-use crate::store_exit::OrStoreExit as _;
 
 /// A state: the day whose events it ends with, and what went in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +63,7 @@ impl StateStore {
     async fn marks(&self, day: Option<Day>) -> anyhow::Result<Vec<(Day, String)>> {
         let root = format!("{}whole/", self.root);
         let prefix = day.map_or_else(|| root.clone(), |day| format!("{root}day={day}/"));
-        let entries = self.bucket.list(&prefix).await.or_store_exit().context("list states")?;
+        let entries = self.bucket.list(&prefix).await.or_fault().context("list states")?;
         let day_of =
             |key: &str| key.strip_prefix(&root)?.strip_prefix("day=")?.split_once('/')?.0.parse().ok();
         let mut marks: Vec<(Day, String)> =
@@ -75,9 +73,9 @@ impl StateStore {
     }
 
     async fn read_mark(&self, day: Day, key: &str) -> anyhow::Result<WholeState> {
-        let bytes = self.bucket.get(key).await.or_store_exit()?;
+        let bytes = self.bucket.get(key).await.or_fault()?;
         let mark: Result<WholeMark, _> = serde_json::from_slice(&bytes);
-        let WholeMark { id, users } = mark.or_exit(Exit::BadData).with_context(|| format!("read {key}"))?;
+        let WholeMark { id, users } = mark.fault(FaultKind::Data).with_context(|| format!("read {key}"))?;
         Ok(WholeState { state: StateId { day, id }, users })
     }
 
@@ -112,13 +110,13 @@ impl StateStore {
             Some(path) => path,
             None => {
                 let path = scratch.join(format!("state-{bucket:04}.parquet"));
-                self.bucket.fetch(&key, &path).await.or_store_exit()?;
+                self.bucket.fetch(&key, &path).await.or_fault()?;
                 path
             }
         };
         let schema = self.schema.clone();
         let read = tokio::task::spawn_blocking(move || state::read(&fetched, &schema)).await?;
-        read.or_exit(Exit::BadData).with_context(|| format!("read {key}"))
+        read.or_fault().with_context(|| format!("read {key}"))
     }
 
     /// Write one bucket of a state; a bucket that is there already stays as it is, for it is the same.
@@ -139,7 +137,7 @@ impl StateStore {
             Ok(bytes)
         });
         let bytes = written.await?.with_context(|| format!("write {key}"))?;
-        self.bucket.put_new(&key, bytes.into()).await.or_store_exit()?;
+        self.bucket.put_new(&key, bytes.into()).await.or_fault()?;
         Ok(())
     }
 
@@ -151,7 +149,7 @@ impl StateStore {
         let bytes = serde_json::to_vec(&WholeMark { id: state.id.clone(), users })?;
         for number in self.marks(Some(state.day)).await?.len().. {
             let key = format!("{}whole/day={}/{number:04}.json", self.root, state.day);
-            match self.bucket.put_new(&key, bytes.clone().into()).await.or_store_exit()? {
+            match self.bucket.put_new(&key, bytes.clone().into()).await.or_fault()? {
                 Created::Yes => break,
                 Created::AlreadyThere => {}
             }

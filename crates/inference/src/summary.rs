@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use dayvec_core::{Day, Gate};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_core::{Day, FaultKind, Gate};
+use dayvec_runtime::fault::WithFault as _;
 use dayvec_sequences::ReadSummary;
 use serde::Serialize;
 
@@ -86,14 +86,14 @@ impl DailySummary {
     /// An error when a gate kept the snapshot from being announced.
     ///
     /// # Errors
-    /// [`Exit::BadData`], with every number that missed its limit.
+    /// [`FaultKind::Data`], with every number that missed its limit.
     pub fn check_gates(&self) -> anyhow::Result<()> {
         if self.outcome != Outcome::GatesFailed {
             return Ok(());
         }
         let failed: Vec<String> =
             self.gates.iter().filter(|gate| !gate.passed).map(|gate| format!("\n  - {gate}")).collect();
-        Err(GatesFailed).or_exit(Exit::BadData).with_context(|| {
+        Err(GatesFailed).fault(FaultKind::Data).with_context(|| {
             format!(
                 "snapshot {} is complete but not announced, because these gates failed:{}\ninspect it; to announce it \
                  anyway, run again with --force",

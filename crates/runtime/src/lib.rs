@@ -19,6 +19,5 @@ pub mod shutdown;
 mod listeners;
 
 pub use dayvec_core::{Fault, FaultKind};
-pub use exit::{Exit, OrExit};
 pub use fault::{OrFault, WithFault};
 pub use listeners::Listeners;

@@ -1,9 +1,11 @@
 //! The command line as a call: configuration, signals, one of the commands, what is printed.
 
 use anyhow::Context as _;
+use dayvec_core::FaultKind;
 use dayvec_experiment::{Outcome, Store, evaluate, no_observer, set_threads, train, write_top_items};
+use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{ConfigArgs, signals};
-use dayvec_runtime::{Exit, Listeners, OrExit as _, exit};
+use dayvec_runtime::{Listeners, exit};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command};
@@ -21,7 +23,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Train { config, resume } => {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
-            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).or_exit(Exit::BadConfig)?;
+            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).fault(FaultKind::Configuration)?;
             let (runtime, shutdown) = signals()?;
             let store = Store::open(&config, runtime.handle())?;
             match train(&config, &store, resume, &shutdown, &no_observer)? {
@@ -35,7 +37,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Serve { config } => {
             let Some(config) = prepare(&config)? else { return Ok(()) };
-            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).or_exit(Exit::BadConfig)?;
+            check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).fault(FaultKind::Configuration)?;
             let (runtime, shutdown) = signals()?;
             runtime.block_on(async {
                 let listeners = Listeners::bind(config.service.listen, config.service.admin_listen).await?;

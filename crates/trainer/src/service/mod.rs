@@ -21,11 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dayvec_experiment::{OrFault as _, Store};
+use dayvec_core::FaultKind;
+use dayvec_experiment::Store;
 use dayvec_proto::trainer::v1::trainer_server::{SERVICE_NAME, TrainerServer};
+use dayvec_runtime::Listeners;
 use dayvec_runtime::admin::{self, Readiness};
 use dayvec_runtime::authentication::Guard;
-use dayvec_runtime::{Exit, Listeners, OrExit as _};
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -51,7 +53,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     let Config { experiment, service } = &config;
     admin::watch_disk(&experiment.work_dir);
     meter::describe();
-    let guard = Guard::open(service.tokens_file.as_deref()).or_exit(Exit::BadConfig)?;
+    let guard = Guard::open(service.tokens_file.as_deref()).fault(FaultKind::Configuration)?;
     let store = Store::open(experiment, &Handle::current())?;
     let bucket = store.bucket();
     let probed = bucket.probe_create().await;

@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use dayvec_core::Gate;
-use dayvec_experiment::{Config, Contest, OrFault as _, Store};
+use dayvec_experiment::{Config, Contest, Store};
 use dayvec_registry::{NewPromotion, Promotion, newest_promotion};
+use dayvec_runtime::fault::OrFault as _;
 
 use super::meter;
 

@@ -5,15 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayvec_experiment::{Config, Store};
+use dayvec_experiment::{Config, NoSuchCheckpoint, Store};
 use dayvec_proto::trainer::v1::trainer_server::Trainer;
 use dayvec_proto::trainer::v1::{
     CancelRunRequest, CancelRunResponse, GetRunRequest, GetRunResponse, ListRunsRequest, ListRunsResponse,
     Progress, PromoteModelRequest, PromoteModelResponse, StartRunRequest, StartRunResponse, WatchRunRequest,
     WatchRunResponse,
 };
-use dayvec_runtime::Exit;
+use dayvec_registry::RegistryError;
 use dayvec_runtime::authentication::Caller;
+use dayvec_runtime::fault;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::Stream;
@@ -52,18 +53,13 @@ impl Rpc {
     }
 }
 
-/// The one map from errors of the service to gRPC codes.
+/// The status of an error; a model that the caller names and that does not exist is the caller's to fix.
 fn status(error: &anyhow::Error) -> Status {
-    match error.downcast_ref() {
-        Some(Exit::Unavailable) => Status::unavailable(format!("{error:#}")),
-        Some(Exit::LostRace) => Status::aborted(format!("{error:#}")),
-        Some(Exit::BadConfig) => Status::not_found(format!("{error:#}")),
-        Some(Exit::BadData) => Status::failed_precondition(format!("{error:#}")),
-        None => {
-            tracing::error!(error = format!("{error:#}"), "a call failed");
-            Status::internal("an internal error; see the log of the service")
-        }
+    let no_such_model = matches!(error.downcast_ref(), Some(RegistryError::NoSuchModel { .. }));
+    if no_such_model || error.is::<NoSuchCheckpoint>() {
+        return Status::not_found(format!("{error:#}"));
     }
+    fault::status(error)
 }
 
 fn check_text(field: &str, text: &str) -> Result<(), Status> {

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, anyhow};
 use dayvec_bucket::{Append, Bucket, BucketError, Log, Record};
-use dayvec_core::Day;
-use dayvec_experiment::{OrFault as _, StepProgress};
-use dayvec_runtime::{Exit, OrExit as _};
+use dayvec_core::{Day, FaultKind};
+use dayvec_experiment::StepProgress;
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -151,7 +151,7 @@ async fn append<T: Record>(log: &Log<T>, number: u64, record: &T) -> anyhow::Res
         Append::Taken(_) => {
             let key = log.key(number);
             Err(anyhow!("{key} was written by another process: only one trainer service may use a bucket"))
-                .or_exit(Exit::LostRace)
+                .fault(FaultKind::LostRace)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use dayvec_core::Day;
-use dayvec_experiment::OrFault as _;
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_sequences::log::EventLog;
 use url::Url;
 

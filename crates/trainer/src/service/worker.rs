@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use dayvec_core::FaultKind;
 use dayvec_experiment::{Config as ExperimentConfig, Outcome, Store, TrainingProgress, train};
-use dayvec_runtime::Exit;
+use dayvec_runtime::fault;
 use tokio_util::sync::CancellationToken;
 
 use super::meter;
@@ -161,7 +162,7 @@ impl Worker {
             .unwrap_or_else(|_| Err(anyhow!("an internal error: the trainer panicked; see its log")));
         match done {
             Ok(done) => Ok(Ok(done)),
-            Err(error) if matches!(error.downcast_ref(), Some(Exit::Unavailable)) => Err(error),
+            Err(error) if fault::kind(&error) == FaultKind::Unavailable => Err(error),
             Err(error) => Ok(Err(format!("{error:#}"))),
         }
     }
