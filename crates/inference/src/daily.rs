@@ -105,7 +105,7 @@ impl DailyRun<'_> {
         stages.end("load");
         let spec = checkpoint.model.spec();
         let n_buckets = config.n_buckets.get();
-        let states = StateStore::new(&bucket, &spec.events, n_buckets, spec.max_len);
+        let states = StateStore::new(&bucket, spec, n_buckets);
         let plan = self.runtime.block_on(Plan::make(&bucket, &states, spec, config, request))?;
         let files = self.runtime.block_on(events::files(&config.events, plan.span, self.scratch))?;
         let reading = EventReader {

@@ -1,19 +1,15 @@
 //! The daily run's state in the bucket: the newest actions of every user as of a day, whatever model reads them.
 //!
-//! ```text
-//! sequences/<key>/day=YYYY-MM-DD/<id>/bucket=NNNN.parquet    a pure function of what `id` digests
-//! sequences/<key>/whole/day=YYYY-MM-DD/NNNN.json             create-if-absent: names an id whose buckets are all there
-//! ```
-//!
-//! `key` digests what makes states exchangeable: the event schema, the number of buckets, the depth. `id` digests what
-//! went in: the state that the run started from and the events that it added. So a rerun writes the same bytes to the
-//! same keys, a rerun with other events writes beside, and nothing is ever overwritten.
+//! [`DailyStates`] has the keys. A part is a pure function of what its state's id digests, and a completion mark is created
+//! if absent and names an id whose buckets are all there. So a rerun writes the same bytes to the same keys, a rerun with
+//! other events writes beside them, and nothing is ever overwritten.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use dayvec_bucket::{Bucket, Created};
-use dayvec_core::{Day, EventSchema, FaultKind, Sequences};
+use dayvec_core::{Day, EventSchema, FaultKind, ModelSpec, Sequences};
+use dayvec_registry::DailyStates;
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::state;
 use serde::{Deserialize, Serialize};
@@ -38,7 +34,7 @@ pub(crate) struct WholeState {
 pub(crate) struct StateStore {
     bucket: Bucket,
     schema: EventSchema,
-    root: String,
+    keys: DailyStates,
 }
 
 /// The record that makes a state whole.
@@ -49,25 +45,22 @@ struct WholeMark {
 }
 
 impl StateStore {
-    pub(crate) fn new(bucket: &Bucket, schema: &EventSchema, n_buckets: u32, depth: usize) -> Self {
-        let described = serde_json::to_string(&(schema, n_buckets, depth)).expect("a schema is plain data");
-        let key = digest(described.as_bytes());
-        Self { bucket: bucket.clone(), schema: schema.clone(), root: format!("sequences/{key}/") }
+    /// The states that a model reads.
+    pub(crate) fn new(bucket: &Bucket, spec: &ModelSpec, n_buckets: u32) -> Self {
+        let keys = DailyStates::of_model(spec, n_buckets);
+        Self { bucket: bucket.clone(), schema: spec.events.clone(), keys }
     }
 
     fn part_key(&self, state: &StateId, bucket: u32) -> String {
-        format!("{}day={}/{}/bucket={bucket:04}.parquet", self.root, state.day, state.id)
+        self.keys.state(state.day, &state.id).part(bucket)
     }
 
     /// The marks of whole states of `day`, or of every day: oldest day first, and of one day in their order.
     async fn marks(&self, day: Option<Day>) -> anyhow::Result<Vec<(Day, String)>> {
-        let root = format!("{}whole/", self.root);
-        let prefix = day.map_or_else(|| root.clone(), |day| format!("{root}day={day}/"));
-        let entries = self.bucket.list(&prefix).await.or_fault().context("list states")?;
-        let day_of =
-            |key: &str| key.strip_prefix(&root)?.strip_prefix("day=")?.split_once('/')?.0.parse().ok();
-        let mut marks: Vec<(Day, String)> =
-            entries.into_iter().filter_map(|entry| Some((day_of(&entry.key)?, entry.key))).collect();
+        let entries = self.bucket.list(&self.keys.marks(day)).await.or_fault().context("list states")?;
+        let dated =
+            entries.into_iter().filter_map(|entry| Some((self.keys.day_of_mark(&entry.key)?, entry.key)));
+        let mut marks: Vec<(Day, String)> = dated.collect();
         marks.sort_unstable();
         Ok(marks)
     }
@@ -148,7 +141,7 @@ impl StateStore {
         }
         let bytes = serde_json::to_vec(&WholeMark { id: state.id.clone(), users })?;
         for number in self.marks(Some(state.day)).await?.len().. {
-            let key = format!("{}whole/day={}/{number:04}.json", self.root, state.day);
+            let key = self.keys.mark(state.day, number);
             match self.bucket.put_new(&key, bytes.clone().into()).await.or_fault()? {
                 Created::Yes => break,
                 Created::AlreadyThere => {}
