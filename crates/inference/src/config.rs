@@ -13,7 +13,7 @@ use url::Url;
 use crate::cron::Cron;
 use crate::gates::GateLimits;
 
-/// The shipped file, which is the defaults.
+/// The shipped file: the defaults.
 pub const DEFAULTS: &str = include_str!("../../../config/inference.yaml");
 
 /// Settings of a run, checked.
@@ -99,9 +99,9 @@ impl From<ModelChoice> for String {
     }
 }
 
-/// Settings as typed; what a file leaves out is as in the shipped one.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Settings as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Raw {
     bucket: String,
     events: String,
@@ -118,9 +118,9 @@ struct Raw {
     schedule: RawSchedule,
 }
 
-/// The schedule as typed.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// The schedule as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawSchedule {
     cron: String,
     follow_log: bool,
@@ -128,18 +128,6 @@ struct RawSchedule {
     poll: Duration,
     catch_up_days: u32,
     admin_listen: String,
-}
-
-impl Default for RawSchedule {
-    fn default() -> Self {
-        Self {
-            cron: "0 3 * * *".into(),
-            follow_log: false,
-            poll: Duration::from_secs(60),
-            catch_up_days: 7,
-            admin_listen: "0.0.0.0:9103".into(),
-        }
-    }
 }
 
 impl RawSchedule {
@@ -159,26 +147,6 @@ impl RawSchedule {
         }
         let Self { follow_log, poll, catch_up_days, .. } = self;
         Some(Schedule { cron: cron.ok()?, follow_log, poll, catch_up_days, admin_listen: admin_listen.ok()? })
-    }
-}
-
-impl Default for Raw {
-    fn default() -> Self {
-        Self {
-            bucket: "./bucket".into(),
-            events: "./bucket/events".into(),
-            model: ModelChoice::Serving,
-            n_buckets: 16,
-            wave_users: 65_536,
-            element_type: "f32".into(),
-            late_days: 1,
-            work_dir: "./work/inference".into(),
-            max_bad_share: 0.01,
-            single_publisher: false,
-            threads: 0,
-            gates: GateLimits::default(),
-            schedule: RawSchedule::default(),
-        }
     }
 }
 
@@ -255,21 +223,23 @@ impl TryFrom<Raw> for Config {
 mod tests {
     use super::*;
 
+    fn load(yaml: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inference.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        Config::load(Some(&file))
+    }
+
     #[test]
-    fn the_shipped_file_is_valid_and_is_the_defaults() {
-        struct AsTyped(Raw);
-        impl TryFrom<Raw> for AsTyped {
-            type Error = Vec<String>;
-            fn try_from(raw: Raw) -> Result<Self, Self::Error> {
-                Ok(Self(raw))
-            }
-        }
-        let shipped = config::load::<Raw, AsTyped>(None, DEFAULTS).unwrap();
-        assert_eq!(shipped.0, Raw::default());
-        let config = Config::load(None).unwrap();
-        assert_eq!(config.model, ModelChoice::Serving);
-        assert_eq!(config.n_buckets.get(), 16);
-        assert!(config.bucket.as_str().starts_with("file:///"));
+    fn what_a_file_leaves_out_is_as_shipped() {
+        let shipped = Config::load(None).unwrap();
+        let partial = load("late_days: 3\ngates: {min_compared: 9}\nschedule: {poll: 5s}\n").unwrap();
+        assert_eq!((partial.late_days, partial.schedule.poll.as_secs()), (3, 5));
+        let limits = GateLimits { min_compared: 9, ..shipped.gates };
+        assert_eq!(
+            (partial.gates, partial.n_buckets, partial.bucket),
+            (limits, shipped.n_buckets, shipped.bucket)
+        );
     }
 
     #[test]
@@ -279,10 +249,7 @@ mod tests {
             .replace("element_type: f32", "element_type: int4")
             .replace("min_rows_ratio: 0.99", "min_rows_ratio: 3")
             .replace("0 3 * * *", "0 30 * * *");
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("inference.yaml");
-        std::fs::write(&file, yaml).unwrap();
-        let message = Config::load(Some(&file)).unwrap_err().to_string();
+        let message = load(&yaml).unwrap_err().to_string();
         for fault in
             ["n_buckets: 0", "element_type: `int4`", "gates.min_rows_ratio: 3", "schedule.cron: `0 30 * * *`"]
         {

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::statistics::Statistics;
 
-/// GateLimits of the gates; each is explained in `config/inference.yaml`.
+/// Limits of the gates; `config/inference.yaml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct GateLimits {
     /// Least users, as a multiple of the last snapshot's.
     pub min_rows_ratio: f64,
@@ -23,20 +23,6 @@ pub struct GateLimits {
     pub min_compared: u64,
     /// Least effective rank.
     pub min_effective_rank: f64,
-}
-
-impl Default for GateLimits {
-    fn default() -> Self {
-        Self {
-            min_rows_ratio: 0.99,
-            max_rows_ratio: 2.0,
-            min_active_encoded: 0.9,
-            max_norm_error: 0.005,
-            min_mean_cosine: 0.5,
-            min_compared: 50,
-            min_effective_rank: 2.0,
-        }
-    }
 }
 
 impl GateLimits {
