@@ -24,7 +24,7 @@ fn a_failed_gate_leaves_the_snapshot_unannounced_until_it_is_forced() {
     shop.run(0).unwrap();
     let served = shop.rows();
     shop.config.gates.min_effective_rank = 1_000.0;
-    check(shop.run(1), 65, &["effective rank", "at least 1000", "--force"]);
+    check(shop.run(1), 65, &["effective rank", "the minimum is 1000", "--force"]);
     assert_eq!(shop.rows(), served);
     let before = listing(&shop.path("bucket"));
     check(shop.run(1), 65, &["effective rank"]);
