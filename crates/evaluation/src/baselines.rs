@@ -2,7 +2,7 @@
 //!
 //! "Bought", "count" and "popular" mean positive actions. Weights of a user's actions halve with every half-life of
 //! age, measured from that user's newest positive: only their proportions matter. A new baseline is one file and one line
-//! of [`BASELINES`].
+//! of `BASELINES`.
 
 mod bag;
 mod ease;
