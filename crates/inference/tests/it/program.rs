@@ -67,7 +67,11 @@ fn a_failed_gate_exits_65_and_leaves_a_report() {
     let day = day(0).to_string();
     let arguments = ["--config", "inference.yaml", "--day", &day, "--report", "report.json"];
     let strict = [("DAYVEC__GATES__MIN_EFFECTIVE_RANK", "1000")];
-    check(&inference(&shop, &arguments, &strict), 65, &["effective rank is", "the minimum is 1000", "--force"]);
+    check(
+        &inference(&shop, &arguments, &strict),
+        65,
+        &["effective rank is", "the minimum is 1000", "--force"],
+    );
     let report = fs::read_to_string(shop.path("report.json")).unwrap();
     assert!(report.contains("\"gates_failed\""), "{report}");
 }

@@ -21,19 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dayvec_core::FaultKind;
 use dayvec_experiment::Store;
 use dayvec_proto::trainer::v1::trainer_server::{SERVICE_NAME, TrainerServer};
-use dayvec_runtime::Listeners;
-use dayvec_runtime::admin::{self, Readiness};
-use dayvec_runtime::authentication::Guard;
-use dayvec_runtime::fault::{OrFault as _, WithFault as _};
+use dayvec_runtime::fault::OrFault as _;
+use dayvec_runtime::service::Service;
+use dayvec_runtime::{Listeners, admin};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::server::{Router, TcpIncoming};
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic::transport::Server;
 
 use crate::config::Config;
 use rpc::Rpc;
@@ -49,11 +44,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// With exit code 69 when the bucket is unavailable, 64 when it or the tokens file cannot be opened, 65 when its records
 /// are damaged.
 pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
-    admin::install_metrics();
-    let Config { experiment, service } = &config;
+    let Config { experiment, service: settings } = &config;
+    let service = Service::open(listeners, settings.tokens_file.as_deref(), shutdown.clone())?;
     admin::watch_disk(&experiment.work_dir);
     meter::describe();
-    let guard = Guard::open(service.tokens_file.as_deref()).fault(FaultKind::Configuration)?;
     let store = Store::open(experiment, &Handle::current())?;
     let bucket = store.bucket();
     let probed = bucket.probe_create().await;
@@ -70,54 +64,16 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
         current: current.clone(),
         shutdown: shutdown.clone(),
     };
-    let reporter = HealthReporter::new();
-    for service in ["", SERVICE_NAME] {
-        reporter.set_service_status(service, ServingStatus::Serving).await;
-    }
-    let readiness = Readiness::default();
-    readiness.set(true);
-    let (address, admin_address) = listeners.addresses()?;
-    tokio::spawn(guard.clone().follow(shutdown.clone()));
-    let admin = tokio::spawn(admin::serve(listeners.admin, readiness, shutdown.clone()));
-    let incoming = TcpIncoming::from(listeners.traffic).with_nodelay(Some(true));
-    let router = router(rpc, reporter, &guard)?;
-    let grpc =
-        tokio::spawn(router.serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned()));
-    tracing::info!(%address, %admin_address, bucket = %experiment.bucket, tokens = guard.asks(), "listening");
+    let health = service.health(SERVICE_NAME).await;
+    let router = service.router(Server::builder(), &health, dayvec_proto::TRAINER_DESCRIPTORS)?;
+    let router = router.add_service(TrainerServer::with_interceptor(rpc, service.guard()));
+    let running = service.start_grpc(router)?;
+    health.set(true).await;
     let worker = Worker { config, store, board, current, shutdown: shutdown.clone() };
     let worker = std::thread::Builder::new().name("trainer".into()).spawn(|| worker.work());
     let worker = worker.context("start the training thread")?;
     tokio::task::spawn_blocking(|| worker.join())
         .await?
         .map_err(|_| anyhow::anyhow!("the training thread panicked; its message is in the log"))?;
-    let drained = async {
-        grpc.await.context("join the gRPC server")?.context("serve gRPC")?;
-        admin.await.context("join the admin port")?.context("serve the admin port")
-    };
-    match tokio::time::timeout(DEADLINE, drained).await {
-        Ok(drained) => drained,
-        Err(_) => Ok(()),
-    }
-}
-
-/// Calls and reflection need a token; health does not, because probes have none.
-fn router(rpc: Rpc, reporter: HealthReporter, guard: &Guard) -> anyhow::Result<Router> {
-    let health = tonic_health::server::HealthService::from_health_reporter(reporter);
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(dayvec_proto::TRAINER_DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    Ok(tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_service(TrainerServer::with_interceptor(rpc, guard.clone()))
-        .add_service(tonic_health::pb::health_server::HealthServer::new(health))
-        .add_service(InterceptedService::new(
-            reflection().build_v1().context("read the descriptors")?,
-            guard.clone(),
-        ))
-        .add_service(InterceptedService::new(
-            reflection().build_v1alpha().context("read the descriptors")?,
-            guard.clone(),
-        )))
+    running.drain(DEADLINE).await
 }
