@@ -89,6 +89,13 @@ def checkov(renderings, work):
             yield f"{check['file_path']}: {check['resource']}: {check['check_id']} {check['check_name']}"
 
 
+def unused_components():
+    """Components that no overlay renders, so that nothing here looks at them."""
+    named = "".join(path.read_text() for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
+    components = (path.name for path in KUBERNETES.glob("components/*") if path.is_dir())
+    yield from (f"components/{name}" for name in components if f"components/{name}" not in named)
+
+
 def compose_schema():
     """What the schema of the Compose specification does not accept."""
     ran = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *(ROOT / file for file in COMPOSE))
@@ -126,6 +133,7 @@ def main(kubectl, *options):
         failed += report("checkov: manifests and Dockerfile", checkov(renderings, work))
     for name, objects in renderings.items():
         failed += report(f"{name}: {len(objects)} objects", of_objects(objects))
+    failed += report("every component is used by an overlay", unused_components())
     failed += report("schema of compose", compose_schema())
     for files in (COMPOSE[:1], COMPOSE):
         services = agree.compose(*files)

@@ -1,6 +1,6 @@
 """What no tool checks of rendered manifests: that what one object names is there, and that shards and jobs are whole."""
 
-from agree import EXIT_CODES, called, find, manifest_places, name_of, pods
+from agree import EXIT_CODES, called, find, listens, manifest_places, name_of, pods, program_of
 
 REFERENCES = {"configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap"}
 
@@ -136,4 +136,80 @@ def jobs(objects):
                 yield f"{name_of(owner)}: {job['completions']} completions, DAYVEC_SHARDS={shards}"
 
 
-CHECKS = (selectors, references, closed, calls, shards, jobs)
+def daily(objects):
+    """The daily run never overlaps itself, ends before midnight, and is removed; each pod has a share of its own."""
+    wanted = {
+        "concurrencyPolicy": "Forbid", "timeZone": "Etc/UTC", "completionMode": "Indexed", "restartPolicy": "Never",
+        "podFailurePolicy on DisruptionTarget": "Ignore",
+    }
+    for owner, template in pods(objects):
+        if owner["kind"] != "CronJob" or template["metadata"]["labels"]["app.kubernetes.io/name"] != "inference":
+            continue
+        cron, job = owner["spec"], owner["spec"]["jobTemplate"]["spec"]
+        disrupted = [
+            rule["action"] for rule in job.get("podFailurePolicy", {}).get("rules", [])
+            for condition in rule.get("onPodConditions", []) if condition["type"] == "DisruptionTarget"
+        ]
+        given = {**cron, **job, **template["spec"], "podFailurePolicy on DisruptionTarget": "".join(disrupted)}
+        for key, value in wanted.items():
+            if given.get(key) != value:
+                yield f"{name_of(owner)}: {key} is {given.get(key)}, not {value}"
+        minute, hour = map(int, cron["schedule"].split()[:2])
+        ends = hour * 3600 + minute * 60 + cron.get("startingDeadlineSeconds", 0) + job.get("activeDeadlineSeconds", 0)
+        if "activeDeadlineSeconds" not in job or ends > 24 * 3600:
+            yield f"{name_of(owner)}: its deadlines do not end it before midnight"
+        if not 1 <= job.get("parallelism", 0) <= job["completions"]:
+            yield f"{name_of(owner)}: parallelism is {job.get('parallelism')} for {job['completions']} shards"
+        if "ttlSecondsAfterFinished" not in job:
+            yield f"{name_of(owner)}: a finished job is never removed"
+
+
+def probes(objects):
+    """A port has the name of what listens there, and probes ask the admin port: /readyz when ready, /livez when alive."""
+    for owner, template in pods(objects):
+        for container in template["spec"]["containers"]:
+            known = listens(program_of(container["image"]))
+            ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+            if known.get("admin_listen") != ports.get("admin", known.get("admin_listen")):
+                yield f"{name_of(owner)}: the port `admin` is {ports['admin']}, but admin_listen is {known.get('admin_listen')}"
+            for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+                asked = container.get(probe, {}).get("httpGet")
+                if probe in container and asked != {"path": path, "port": "admin"}:
+                    yield f"{name_of(owner)}: its {probe} asks {asked}, not {path} of the port admin"
+
+
+def openings(objects):
+    """Traffic comes in only from named peers, on named ports; it leaves to any address by HTTPS alone."""
+    for policy in (one for one in objects if one["kind"] == "NetworkPolicy"):
+        for direction, peers in (("ingress", "from"), ("egress", "to")):
+            for rule in policy["spec"].get(direction, []):
+                peer = rule.get(peers) or [{}]
+                anyone = any(not (one.get("namespaceSelector") or one.get("podSelector") or one.get("ipBlock")) for one in peer)
+                whole = any(one.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0") for one in peer)
+                ports = [port.get("port") for port in rule.get("ports", [{}])]
+                if anyone or None in ports or (whole and (direction == "ingress" or ports != [443])):
+                    yield f"{name_of(policy)}: {direction} is open to {'any peer' if anyone or whole else 'named peers'} on {ports}"
+
+
+def secrets(objects):
+    """Credentials are in Secrets, mounted read-only for the pod's group; none stands in a ConfigMap or a variable."""
+    words = ("SECRET", "PASSWORD", "TOKEN=", "ACCESS_KEY", "ACCOUNT_KEY", "CREDENTIAL")
+    plain = [(name_of(one), f"{key}={value}") for one in objects if one["kind"] == "ConfigMap" for key, value in one.get("data", {}).items()]
+    for owner, template in pods(objects):
+        spec = template["spec"]
+        for volume in spec.get("volumes", []):
+            if "secret" in volume and (volume["secret"].get("defaultMode") != 0o440 or volume["secret"].get("optional")):
+                yield f"{name_of(owner)}: the Secret {volume['secret']['secretName']} is not mounted with mode 0440, or is optional"
+        for container in spec["containers"]:
+            plain += [(name_of(owner), f"{one['name']}={one['value']}") for one in container.get("env", []) if "value" in one]
+            of_secrets = {volume["name"] for volume in spec.get("volumes", []) if "secret" in volume}
+            for mount in container.get("volumeMounts", []):
+                if mount["name"] in of_secrets and (not mount.get("readOnly") or "subPath" in mount):
+                    yield f"{name_of(owner)}: {mount['mountPath']} is writable, or a copy that is never renewed (subPath)"
+    for where, variable in plain:
+        name, value = variable.split("=", 1)
+        if value and not value.startswith("/") and any(word in f"{name}=".upper() for word in words):
+            yield f"{where}: {name} holds a credential in plain text"
+
+
+CHECKS = (selectors, references, closed, calls, shards, jobs, daily, probes, openings, secrets)

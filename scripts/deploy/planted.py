@@ -13,6 +13,16 @@ def variable(one, name, value):
     next(given for given in container(one)["env"] if given["name"] == name)["value"] = value
 
 
+def swap_ports(given):
+    first, second = given["ports"][:2]
+    first["containerPort"], second["containerPort"] = second["containerPort"], first["containerPort"]
+
+
+def secret(one):
+    volumes = next(agree.pods([one]))[1]["spec"]["volumes"]
+    return next(volume["secret"] for volume in volumes if "secret" in volume)
+
+
 # (overlay, object, what is done to it, what must be said)
 FAULTS = [
     ("base", "Deployment lookup", lambda one: one["spec"].update(replica=2), "'replica' was unexpected"),
@@ -26,6 +36,15 @@ FAULTS = [
     ("base", "ServiceAccount trainer", lambda one: one["metadata"].update(name="other"), "ServiceAccount trainer does not"),
     ("base", "CronJob daily-run", lambda one: one["spec"]["jobTemplate"]["spec"].update(completions=3), "3 completions"),
     ("base", "CronJob daily-run", lambda one: one["spec"]["jobTemplate"]["spec"].pop("podFailurePolicy"), "exit codes"),
+    ("base", "CronJob daily-run", lambda one: one["spec"].update(concurrencyPolicy="Allow"), "concurrencyPolicy is Allow"),
+    ("base", "CronJob daily-run", lambda one: one["spec"]["jobTemplate"]["spec"].update(activeDeadlineSeconds=72000), "midnight"),
+    ("base", "CronJob daily-run", lambda one: one["spec"]["jobTemplate"]["spec"].update(parallelism=9), "parallelism is 9"),
+    ("base", "Deployment lookup", lambda one: swap_ports(container(one)), "the port `admin` is 50051"),
+    ("base", "Deployment lookup", lambda one: container(one)["livenessProbe"]["httpGet"].update(path="/readyz"), "livenessProbe"),
+    ("base", "NetworkPolicy trainer", lambda one: one["spec"]["ingress"][0].pop("from"), "open to any peer"),
+    ("base", "NetworkPolicy bucket", lambda one: one["spec"]["egress"][0]["ports"].append({"port": 22}), "[443, 22]"),
+    ("base", "Deployment console", lambda one: container(one)["env"].append({"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}), "plain text"),
+    ("production", "Deployment trainer", lambda one: secret(one).update(defaultMode=0o444), "mode 0440"),
     ("sharded", "StatefulSet lookup-shard-0", lambda one: variable(one, "DAYVEC__SHARD", "1/4"), "of 4 shards"),
     ("sharded", "StatefulSet lookup-shard-0", lambda one: one["spec"].update(replicas=1), "one replica"),
     ("production", "Deployment trainer", lambda one: variable(one, "DAYVEC__SERVICE__TOKENS_FILE", "/t"), "not the key tokens"),
