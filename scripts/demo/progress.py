@@ -1,8 +1,8 @@
-"""Tell how a program goes, away from a terminal: copy its JSON log lines to a file, and say the telling ones.
+"""Show the progress of a program without a terminal: copy its JSON log lines to a file, and print the important ones.
 
     program 2>&1 | progress.py LOG
 
-What is not a line of the log (a result, an error) is passed on as it is.
+A line that is not from the log (a result, an error) is printed unchanged.
 """
 
 import json
@@ -10,11 +10,11 @@ import sys
 import time
 
 SILENT = {"timestamp", "level", "message", "target", "config", "span", "spans"}
-SAME_AGAIN_S = 15  # a message that comes again and again, such as a training's, is said this often
+SAME_AGAIN_S = 15  # a message that repeats, such as the steps of a training, is printed this often
 
 
 def main(path):
-    said = {}
+    printed = {}
     with open(path, "w", encoding="utf-8") as log:
         for line in sys.stdin:
             log.write(line)
@@ -26,9 +26,9 @@ def main(path):
                 print(line, end="", file=sys.stderr)
                 continue
             now = time.monotonic()
-            if message == "configuration" or (level == "INFO" and now - said.get(message, -SAME_AGAIN_S) < SAME_AGAIN_S):
+            if message == "configuration" or (level == "INFO" and now - printed.get(message, -SAME_AGAIN_S) < SAME_AGAIN_S):
                 continue
-            said[message] = now
+            printed[message] = now
             values = ", ".join(f"{key} {value}" for key, value in event.items() if key not in SILENT)
             level = "" if level == "INFO" else f"{level.lower()}: "
             print(f"   {level}{message}{': ' if values else ''}{values}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a demo found out: a table on the terminal, the same as RUN/summary.json.
+"""The results of a demo: a table on the terminal, and the same as RUN/summary.json.
 
     summary.py write RUN STAGE=SECONDS...     summary.py cut-off RUN
 """
@@ -12,7 +12,7 @@ def metrics(run):
     """metrics.json of the newest checkpoint."""
     found = sorted((run / "bucket/checkpoints").glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
     if not found:
-        sys.exit(f"{run}/bucket/checkpoints holds no checkpoint")
+        sys.exit(f"{run}/bucket/checkpoints contains no checkpoint")
     return json.loads(found[-1].read_text())
 
 
@@ -34,8 +34,8 @@ def summary(run, more_stages):
     }
 
 
-def tell(found):
-    """The summary for people."""
+def print_tables(found):
+    """Print the summary as tables."""
     data = found["data"]
     counts = ", ".join(f"{data[key]:,} {key}" for key in ("events", "users", "items") if key in data)
     print(f"\n{data['note']}\n{counts}, {data['first_day']} to {data['last_day']}; tested on the {found['test_days']} days from {found['cut_off']}")
@@ -58,7 +58,7 @@ def main(command, run, *stages):
         return
     found = summary(run, {name: float(seconds) for name, seconds in (stage.split("=") for stage in stages)})
     (run / "summary.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    tell(found)
+    print_tables(found)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ use crate::{BucketError, open};
 
 /// Objects up to this size travel in one request; larger ones in pieces, so that no request outlasts its timeout.
 const PIECE_BYTES: u64 = 16 << 20;
-/// Pieces under way at once.
+/// Number of pieces in flight at once.
 const PIECES_AT_ONCE: usize = 4;
 
 /// A prefix in an object store. Cheap to clone; clones share connections.

@@ -18,7 +18,7 @@ pub enum BucketError {
         "`{key}` is not a valid key: segments are separated by single slashes and must not be empty, `.` or `..`"
     )]
     BadKey { key: String },
-    /// No such object.
+    /// The object does not exist.
     #[error("`{key}` does not exist in {url}")]
     NotFound { url: String, key: String },
     /// An object with other bytes has the key already; it was left as it is.
@@ -80,7 +80,7 @@ impl Fault for BucketError {
 }
 
 impl BucketError {
-    /// Whether the error says that there is no such object.
+    /// Whether the error means that the object does not exist.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })

@@ -2,7 +2,7 @@
 //!
 //! Training, the daily run and the lookup hand work to each other through a [`Bucket`], so it offers just what their
 //! protocol needs: read, list, and *create-if-absent*. Local disk, S3, GCS and Azure support the latter natively;
-//! [`Bucket::probe_create`] refuses a store that only pretends to. [`Log`] is an append-only log of JSON records.
+//! [`Bucket::probe_create`] refuses a store that does not. [`Log`] is an append-only log of JSON records.
 //!
 //! Options come from the environment under each store's usual names: `AWS_ENDPOINT_URL`, `AWS_REGION`,
 //! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP`, …, `GOOGLE_…`, `AZURE_…`.

@@ -20,7 +20,7 @@ pub trait Record: Serialize + DeserializeOwned {
     }
 }
 
-/// What became of an append.
+/// The result of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Append<T> {
     /// The record is written.
@@ -53,7 +53,7 @@ impl<T: Record> Log<T> {
         format!("{}/{number:020}.json", self.folder)
     }
 
-    /// Numbers of the records after `number`, ascending; 0 asks for all.
+    /// Numbers of the records after `number`, ascending; 0 for all.
     ///
     /// # Errors
     /// [`BucketError::Unreachable`], [`BucketError::Denied`].
@@ -79,7 +79,7 @@ impl<T: Record> Log<T> {
         Err(BucketError::Damaged { url: self.bucket.url().to_string(), key, reason })
     }
 
-    /// The records after `number`, oldest first; 0 asks for all.
+    /// The records after `number`, oldest first; 0 for all.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -71,7 +71,7 @@ fn options_of<K: FromStr>(prefix: &str, options: Options) -> impl Iterator<Item 
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
 }
 
-/// The store's own error about plain HTTP comes late and says too little.
+/// Refuse plain HTTP here: the store's own error comes late and is not clear.
 fn check_endpoint(options: &Options) -> Result<(), String> {
     let allowed = options
         .iter()

@@ -11,10 +11,10 @@ use dayvec_runtime::{FaultKind, WithFault as _, exit};
 
 use crate::address::{TokenArgs, refused};
 
-/// Numbers shown of an embedding, unless all are asked for.
+/// How many numbers of an embedding are shown without `--json`.
 const SHOWN: usize = 8;
 
-/// Ask a running lookup for one user's embedding.
+/// Get one user's embedding from a running lookup.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The user's id, as in the log.
@@ -41,8 +41,8 @@ pub struct Args {
 /// Ask, and print the answer to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the service is unavailable, 64 when it refuses the request, 65 when it has another pair of towers, 1 when it has
-/// no embedding of the user.
+/// With exit code 69 when the service is unavailable, 64 when it refuses the request, 65 when it has another pair of
+/// towers, 1 when it has no embedding of the user.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;

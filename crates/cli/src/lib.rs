@@ -1,5 +1,5 @@
-//! The program `dayvec`: looks at what the other programs made ([`get`], [`snapshots`]), asks the trainer for runs
-//! ([`train`]), and makes up logs to try them all on ([`synth`]).
+//! The program `dayvec`: shows what the other programs produced ([`get`], [`snapshots`]), controls the trainer's runs
+//! ([`train`]), and generates synthetic logs to try everything on ([`synth`]).
 
 pub mod get;
 pub mod snapshots;
@@ -24,17 +24,17 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Ask a running lookup for one user's embedding.
+    /// Get one user's embedding from a running lookup.
     Get(get::Args),
     /// List the announced snapshots, oldest first; the last one is current.
     Snapshots(snapshots::Args),
-    /// Ask a running trainer service for runs, watch them, promote what they made.
+    /// Start and watch runs of a trainer service, and promote their models.
     Train(train::Args),
-    /// Make up a log of events with a known truth: deterministic by seed, of any size.
+    /// Generate a synthetic log of events with a known truth: deterministic for a seed, of any size.
     Synth(synth_command::SynthArgs),
 }
 
-/// Do what the command line asks.
+/// Run the command.
 ///
 /// # Errors
 /// With the exit code attached; see [`dayvec_runtime::exit`].

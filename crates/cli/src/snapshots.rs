@@ -15,10 +15,10 @@ pub struct Args {
     /// The bucket: a folder, or s3://, gs://, az://.
     #[arg(long, default_value = "./bucket", value_name = "PLACE")]
     pub bucket: String,
-    /// Number of announcements to list, newest ones.
+    /// Maximum number of announcements to list, the newest ones.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub last: usize,
-    /// Print JSON: one object an announcement, with its manifest.
+    /// Print JSON: one object per announcement, with its manifest.
     #[arg(long)]
     pub json: bool,
 }
@@ -73,7 +73,7 @@ async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError
 
 fn text(listed: &[Listed], bucket: &str) -> String {
     if listed.is_empty() {
-        return format!("no snapshot is announced in {bucket}; `inference run` makes one\n");
+        return format!("no snapshot is announced in {bucket}; `inference run` publishes one\n");
     }
     let header =
         ["", "number", "at", "reason", "by", "snapshot", "users", "items", "model"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! `dayvec train`: ask a running trainer service for runs, watch them, promote what they made.
+//! `dayvec train`: start and watch runs of a trainer service, and promote their models.
 
 use std::fmt::Write as _;
 
@@ -117,7 +117,7 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Print a line each time that the run has moved, and its end.
+/// Print a line for each change of the run, until it has ended.
 async fn follow(client: &mut TrainerClient<Connection>, number: u64) -> anyhow::Result<()> {
     let mut stream = reply(client.watch_run(WatchRunRequest { number }).await)?;
     let mut last = Run::default();

@@ -1,4 +1,4 @@
-//! What kind of fault an error is, so that one table decides exit codes and gRPC codes for every program.
+//! The kind of fault of an error, so that one table decides exit codes and gRPC codes for every program.
 
 use ::core::error::Error;
 

@@ -27,7 +27,7 @@ fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64,
 }
 
 impl Gate {
-    /// A number that must lie between two limits, both included; NaN fails.
+    /// A number that must be between two limits, both included; NaN fails.
     #[must_use]
     pub fn new(name: &str, value: f64, at_least: Option<f64>, at_most: Option<f64>) -> Self {
         let passed = !value.is_nan()

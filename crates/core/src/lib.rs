@@ -1,4 +1,4 @@
-//! The words that the parts of dayvec share, in the order of the road:
+//! The types that the parts of dayvec share, in the order of the data flow:
 //! [`Day`] · [`EventSchema`] (events) → [`Sequences`] → ([`ItemTable`], [`ModelSpec`]) → [`EmbeddingBlock`].
 //!
 //! Everything is held in columns: a user or an item is a row index, its id a slice of an [`IdColumn`].

@@ -1,4 +1,4 @@
-//! What any model has to beat: scorers made from the history alone, by counting and linear algebra.
+//! What a model has to beat: scorers built from the history alone, by counting and linear algebra.
 //!
 //! "Bought", "count" and "popular" mean positive actions. Weights of a user's actions halve with every half-life of
 //! age, measured from that user's newest positive: only their proportions matter. A new baseline is one file and one line

@@ -4,6 +4,7 @@ use dayvec_core::{Fault, FaultKind};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum EvaluationError {
     /// The log has no actions to evaluate on.
     #[error("the log has no actions; evaluation needs events on both sides of the cut-off")]
@@ -15,53 +16,22 @@ pub enum EvaluationError {
     )]
     NoUsers,
     /// A scorer's tensor has the wrong shape.
-    #[error("{scorer}: scores have the shape {got:?} where {expected:?} (users, items) is needed")]
-    Shape {
-        /// Name of the scorer.
-        scorer: String,
-        /// Shape of its scores.
-        got: Vec<i64>,
-        /// Shape that was asked for.
-        expected: Vec<i64>,
-    },
+    #[error("{scorer}: scores have the shape {got:?}, but must have {expected:?} (users, items)")]
+    Shape { scorer: String, got: Vec<i64>, expected: Vec<i64> },
     /// A score is not a number.
     #[error("{scorer}: a score of user row {user} is NaN; look for NaN in the embeddings or item features")]
-    NotANumber {
-        /// Name of the scorer.
-        scorer: String,
-        /// Row of the user in the history.
-        user: usize,
-    },
-    /// A scorer knows nothing of a user that is evaluated.
+    NotANumber { scorer: String, user: usize },
+    /// A scorer has no embedding of an evaluated user.
     #[error("{scorer}: no embedding for user row {user}; encode every user of the truth")]
-    UnknownUser {
-        /// Name of the scorer.
-        scorer: String,
-        /// Row of the user in the history.
-        user: usize,
-    },
-    /// A matrix does not have the size that its rows and width ask for.
-    #[error("{what}: {got} values where {rows} rows of {dim} need {}", rows * dim)]
-    Size {
-        /// Which matrix.
-        what: String,
-        /// Number of values.
-        got: usize,
-        /// Number of rows.
-        rows: usize,
-        /// Width.
-        dim: usize,
-    },
+    UnknownUser { scorer: String, user: usize },
+    /// The length of a matrix is not its rows times its width.
+    #[error("{what}: {got} values, but {rows} rows of width {dim} need {}", rows * dim)]
+    Size { what: String, got: usize, rows: usize, dim: usize },
     /// The history and the item table count items differently.
     #[error(
         "the item table has {table} items and the history {history}; resolve the sequences with this table first"
     )]
-    ItemRows {
-        /// Items in the table.
-        table: usize,
-        /// Items in the history.
-        history: usize,
-    },
+    ItemRows { table: usize, history: usize },
     /// Singular vectors could not be computed.
     #[error("truncated SVD of the user × item matrix failed")]
     Svd(#[source] Box<dyn std::error::Error + Send + Sync>),

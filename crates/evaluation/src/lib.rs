@@ -1,9 +1,9 @@
-//! How good are user embeddings at finding what users act upon next, and how good is what costs less?
+//! How well do user embeddings find what users act upon next, compared with cheaper methods?
 //!
-//! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] says who is asked and what was
-//! right → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
+//! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] holds the test users and their
+//! relevant items → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
-//! [`top`] gives the same lists as rows, so that anyone can score them elsewhere.
+//! [`top`] gives the same lists as rows, so that they can be scored with other tools.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
 //! - *Catalogue*: the items of any event before the cut-off. No scorer can retrieve a relevant item outside it:
@@ -11,8 +11,8 @@
 //! - *Recall@10*: hit(u, p) = fewer than 10 items of the catalogue score strictly higher than p. Micro: the mean
 //!   over distinct (user, item) pairs; macro: over users, first within each.
 //! - *Ties*: by that definition a scorer that gives everything the same score hits everything. So the share of
-//!   pairs in a real list of 10, ties broken by item row, is reported beside it (*listed*): where the two differ, ties
-//!   did it. A score of minus infinity means "not retrieved" and is never a hit.
+//!   pairs in a real list of 10, ties broken by item row, is reported as well (*listed*): if the two differ, ties are
+//!   the reason. A score of minus infinity means "not retrieved" and is never a hit.
 //! - *Interest Entropy@50*: mean over users of −Σ q ln q, q = the interests' shares of the top 50.
 //! - *P90 Coverage@10*: the top 10 of all users pooled; the smallest number of items that make up 90 % of it, over
 //!   the size of the catalogue.

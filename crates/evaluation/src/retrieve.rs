@@ -37,7 +37,7 @@ impl Interests {
     }
 }
 
-/// What an evaluation needs beside the truth.
+/// What an evaluation needs in addition to the truth.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
     /// Labels for Interest Entropy@50, which is left out without them.
@@ -103,7 +103,7 @@ pub fn evaluate(
     Ok(retrieve(scorer, history, truth, options)?.metrics(&|_| true))
 }
 
-/// Retrieved items, one entry a row in each column: users in the order asked for, best item first.
+/// Retrieved items, one entry a row in each column: users in the requested order, best item first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TopRows {
     /// Row of the user in the history.
@@ -206,7 +206,7 @@ fn lists(
         .map_err(|row| EvaluationError::NotANumber { scorer: scorer.name().to_owned(), user: users[row] })
 }
 
-/// Outcomes of a block from its scores `[b, n]`, masked as the setting asks.
+/// Outcomes of a block from its scores `[b, n]`, masked as the setting requires.
 fn block_outcomes(
     scores: &Tensor,
     scorer: &dyn Scorer,

@@ -1,4 +1,4 @@
-//! No code: the features of third-party packages that only some of our crates ask for.
+//! No code: the features of third-party packages that only some of our crates enable.
 //!
 //! Cargo builds a package once for each set of features. Every crate has this one as a development dependency, so that
 //! checking, testing or benchmarking a single crate (`cargo test -p dayvec-core`) selects the features that the whole

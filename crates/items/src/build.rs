@@ -10,7 +10,7 @@
 //! | text only (a cold item) | what its words predict, by ridge regression over the items that have both | from its words |
 //! | neither a partner nor a word that another item has | zero | zero |
 //!
-//! The last kind keeps its row of zeros: nothing is known about it, and an invented vector would say otherwise.
+//! The last kind keeps its row of zeros: nothing is known about it, and any other vector would be made up.
 
 use dayvec_core::{IdColumn, IdInterner, ItemTable, Sequences};
 use tch::Kind;
@@ -96,7 +96,7 @@ fn graph_part(
     width: usize,
     options: &BuildOptions,
 ) -> Result<Vec<f32>, ItemsError> {
-    // Items without an action are in no basket, so their row is never asked for.
+    // Items without an action are in no basket, so their row is never read.
     let rows: Vec<u32> = sequences.items.ids().iter().map(|id| ids.find(id).unwrap_or(u32::MAX)).collect();
     let n_items = ids.ids().len();
     let counts = count_pairs(Baskets::of(sequences, &rows, options.basket), n_items, options);

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_cluster_is_no_error() {
+    fn nothing_to_cluster_is_not_an_error() {
         let labels = cluster_labels(&[0.0; 6], 3, 8, 0).unwrap();
         assert_eq!(labels.iter().collect::<Vec<_>>(), ["", ""]);
     }

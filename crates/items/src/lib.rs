@@ -12,7 +12,7 @@
 //! [`write_items`] and [`items_version`] give the result its place under `items/<items_version>/`.
 //!
 //! Nothing here looks at a clock or a cut-off: **whoever calls [`build_items`] passes the training window only**,
-//! else the features leak what the evaluation asks for. The same input, seed and number of threads give the same
+//! or the features leak what the evaluation tests. The same input, seed and number of threads give the same
 //! bits; the sparse products are the same with any number of threads, the dense ones are libtorch's.
 
 mod build;

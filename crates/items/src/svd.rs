@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_zero_matrix_is_no_error() {
+    fn an_empty_or_zero_matrix_is_not_an_error() {
         assert_eq!(truncated_svd(&Csr::from_rows(0, Vec::<Vec<(u32, f32)>>::new()), 4, 0).unwrap().rank(), 0);
         let zero = Csr::from_rows(9, vec![Vec::new(); 9]);
         let svd = truncated_svd(&zero, 4, 0).unwrap();

@@ -90,7 +90,7 @@ fn wanted(columns: &TextColumns) -> Vec<&str> {
 
 impl ItemText {
     fn push(&mut self, columns: &TextColumns, cells: &[TextColumn]) {
-        let (ids, cells) = cells.split_first().expect("the id column is always asked for");
+        let (ids, cells) = cells.split_first().expect("the id column is always read");
         let (texts, mut others) = cells.split_at(columns.text.len());
         let mut next = |given: bool| {
             let (first, rest) = if given { others.split_first()? } else { return None };

@@ -1,4 +1,4 @@
-//! The cache folder: index files, and a note of what was served last.
+//! The cache folder: index files, and a record of which one was served last.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::LookupError;
 use crate::index::Index;
 
-/// Name of the note of what was served last.
+/// Name of the record of what was served last.
 const CURRENT: &str = "current.json";
 
 /// Folder of a bucket's indexes; the process that has it holds a lock.
@@ -48,12 +48,12 @@ impl Cache {
         Ok(Self { dir, shard, _lock: lock })
     }
 
-    /// Where the index of a manifest lies once it is whole.
+    /// Path of the finished index of a manifest.
     pub(crate) fn index_path(&self, manifest: &str) -> PathBuf {
         self.dir.join(self.index_name(manifest))
     }
 
-    /// Where an index is laid out before it is whole.
+    /// Path of an index that is being built.
     pub(crate) fn unfinished_path(&self, manifest: &str) -> PathBuf {
         self.dir.join(format!("{}.unfinished", self.index_name(manifest)))
     }
@@ -71,7 +71,7 @@ impl Cache {
         }
     }
 
-    /// Note what is served now, and remove all indexes but those of the manifests `keep`.
+    /// Record what is served now, and remove all indexes except those of the manifests `keep`.
     pub(crate) fn note(&self, current: &Current, keep: &[&str]) -> Result<(), LookupError> {
         let (path, new) = (self.dir.join(CURRENT), self.dir.join("current.new"));
         let text = serde_json::to_vec(current).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Cache {
         let is_old = |name: &str| name.contains(".index") && !keep.iter().any(|kept| kept == name);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_old) {
-                // What can't be removed now is removed next time.
+                // A file that can't be removed now is removed next time.
                 let _gone = fs::remove_file(entry.path());
             }
         }

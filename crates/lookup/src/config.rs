@@ -17,25 +17,25 @@ pub const SHIPPED: &str = include_str!("../../../config/lookup.yaml");
 pub struct Config {
     /// The bucket whose newest announced snapshot is served.
     pub bucket: Url,
-    /// Where gRPC is answered.
+    /// Address of the gRPC port.
     pub listen: SocketAddr,
-    /// Where `/metrics`, `/livez` and `/readyz` are answered.
+    /// Address of the admin port: `/metrics`, `/livez` and `/readyz`.
     pub admin_listen: SocketAddr,
-    /// Folder of the index files; one process a folder.
+    /// Folder of the index files; each process needs its own.
     pub cache_dir: PathBuf,
-    /// Which of the users are served.
+    /// Which users are served.
     pub shard: Shard,
     /// Who may call; without it, any client.
     pub tokens_file: Option<PathBuf>,
-    /// When announcements are read.
+    /// How often announcements are read.
     pub refresh: Refresh,
-    /// What a client may ask for.
+    /// Limits on requests and connections.
     pub limits: Limits,
-    /// How the process ends.
+    /// How the process shuts down.
     pub drain: Drain,
 }
 
-/// When announcements are read.
+/// How often announcements are read.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
@@ -46,7 +46,7 @@ pub struct Refresh {
     pub jitter: f64,
 }
 
-/// What a client may ask for.
+/// Limits on requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -65,14 +65,14 @@ pub struct Limits {
     pub max_connection_age: Duration,
 }
 
-/// How the process ends.
+/// How the process shuts down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
     /// How long health says NOT_SERVING before connections are closed.
     #[serde(with = "duration")]
     pub notice: Duration,
-    /// How long calls under way may take after that.
+    /// How long calls in progress may take after that.
     #[serde(with = "duration")]
     pub deadline: Duration,
 }
@@ -119,13 +119,13 @@ impl TryFrom<Raw> for Config {
         let listen = address("listen", &raw.listen);
         let admin_listen = address("admin_listen", &raw.admin_listen);
         if raw.cache_dir.as_os_str().is_empty() {
-            faults.push("cache_dir: is empty; name a folder".to_owned());
+            faults.push("cache_dir: must not be empty; name a folder".to_owned());
         }
         if raw.refresh.interval.is_zero() {
             faults.push("refresh.interval: must be positive".to_owned());
         }
         if !(0.0..1.0).contains(&raw.refresh.jitter) {
-            faults.push(format!("refresh.jitter: {} is not a share from 0 up to 1", raw.refresh.jitter));
+            faults.push(format!("refresh.jitter: {} must be at least 0 and below 1", raw.refresh.jitter));
         }
         let limits = &raw.limits;
         for (key, value) in [

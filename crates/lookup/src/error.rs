@@ -9,6 +9,7 @@ use dayvec_snapshot::SnapshotError;
 
 /// Why there is nothing to serve, or nothing newer.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum LookupError {
     /// The bucket or the snapshot in it failed; see the variant inside.
     #[error(transparent)]
@@ -18,20 +19,12 @@ pub enum LookupError {
     BadSnapshot(String),
     /// The index file is torn, corrupt, or of another version; it is built again.
     #[error("the index file {} can't be used: {reason}", path.display())]
-    CorruptIndex {
-        /// The file.
-        path: PathBuf,
-        /// What does not match.
-        reason: String,
-    },
+    CorruptIndex { path: PathBuf, reason: String },
     /// The disk of the cache folder failed: check permissions and free space.
     #[error("can't {verb} {}; check that the cache folder is writable and has free space", path.display())]
     Disk {
-        /// What was tried: "write", "read", "map".
         verb: &'static str,
-        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },

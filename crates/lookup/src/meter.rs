@@ -9,18 +9,18 @@ use crate::refusal::Refusal;
 use crate::serving::{Served, Snapshot};
 use crate::wire::Answer;
 
-/// What a refresh came to.
+/// The outcome of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SwapOutcome {
-    /// Another snapshot is served.
+    /// Another snapshot went into service.
     Swapped,
-    /// A bad snapshot was refused; the one before serves on.
+    /// A bad snapshot was refused; the previous snapshot stays in service.
     Refused,
     /// The bucket or the disk failed; the next refresh tries again.
     Failed,
 }
 
-/// One method's durations, by how it ended: answered, refused for what was asked, or nothing is loaded to answer from.
+/// The durations of one method, by outcome: answered, bad request, or no snapshot loaded.
 #[derive(Debug)]
 struct Rpc {
     ok: Histogram,
@@ -112,7 +112,7 @@ pub(crate) fn describe() {
     }
 }
 
-/// Count a refresh that came to something.
+/// Count a refresh by its outcome.
 pub(crate) fn swap(outcome: SwapOutcome) {
     let name = match outcome {
         SwapOutcome::Swapped => "swapped",
@@ -127,7 +127,7 @@ pub(crate) fn opened(took: Duration) {
     histogram!("embedding_swap_duration_seconds").record(took);
 }
 
-/// Tell which snapshot is served, and that `before` no longer is.
+/// Report which snapshot is served, and that `before` no longer is.
 pub(crate) fn snapshot(before: Option<&Snapshot>, now: &Snapshot) {
     for (snapshot, value) in before.map(|before| (before, 0.0)).into_iter().chain([(now, 1.0)]) {
         gauge!(
@@ -143,7 +143,7 @@ pub(crate) fn snapshot(before: Option<&Snapshot>, now: &Snapshot) {
     gauge!("embedding_snapshot_resident_bytes").set(now.index.len_bytes() as f64);
 }
 
-/// Tell how old the served snapshot is.
+/// Report how old the served snapshot is.
 pub(crate) fn age(served: &Served) {
     gauge!("embedding_snapshot_age_seconds").set(served.current.age(SystemTime::now()).as_secs_f64());
 }

@@ -1,6 +1,6 @@
 //! Following the announcements: open the newest snapshot beside the served one, then swap.
 //!
-//! Nothing is served that was not announced and verified. Whatever fails, what is served stays served.
+//! Only announced and verified snapshots are served. Whatever fails, the current snapshot stays in service.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -25,7 +25,7 @@ use crate::index::{Element, Index, IndexBuilder, Shape};
 use crate::meter::{self, SwapOutcome};
 use crate::serving::{About, Serving, Snapshot};
 
-/// Parts fetched ahead of the one that is laid out; each is held in memory.
+/// Number of parts fetched ahead of the one that is being written; each is held in memory.
 const PARTS_AHEAD: usize = 2;
 
 /// A refused snapshot is tried again after this long: someone may have restored its object.
@@ -54,10 +54,10 @@ impl Refresher {
         Ok(Self { bucket, cache, serving, health, timing, shard, refused })
     }
 
-    /// Refresh for ever.
+    /// Refresh forever.
     ///
     /// # Errors
-    /// When the first look at the bucket fails and the cache has nothing to serve: then the place is likely wrong.
+    /// When the first read of the bucket fails and nothing is cached: the URL is probably wrong.
     pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
         self.restore().await?;
         let mut is_first = true;
@@ -99,7 +99,7 @@ impl Refresher {
         Ok(())
     }
 
-    /// Look once at the announcements. Returns why the newest one is not served, or an empty text.
+    /// Read the announcements once. Returns why the newest one is not served, or an empty text.
     async fn look(&mut self) -> Result<String, LookupError> {
         let served = self.serving.get().as_ref().map_or(0, |served| served.announcement);
         let Some(newest) = newest_announcement(&self.bucket).await? else { return Ok(String::new()) };
@@ -116,7 +116,7 @@ impl Refresher {
         Ok(format!("announcement {} is refused: {why}", newest.sequence))
     }
 
-    /// Serve what `announcement` names; false when that is refused.
+    /// Serve the snapshot that `announcement` names; false when it is refused.
     async fn take(&mut self, announcement: &Announcement) -> Result<bool, LookupError> {
         let manifest = &announcement.manifest;
         if self.refused.get(manifest).is_some_and(|(at, _)| at.elapsed() < RETRY_REFUSED) {
@@ -192,15 +192,15 @@ impl Refresher {
         Ok(snapshot)
     }
 
-    /// Time until the next look.
+    /// Time until the next refresh.
     fn wait(&self) -> Duration {
         let uniform = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
         self.timing.interval.mul_f64(1.0 + self.timing.jitter * (2.0 * uniform - 1.0))
     }
 }
 
-/// Fetch the parts of a snapshot that are the shard's, verify each, and lay them out as an index at `path`. Memory holds
-/// a few parts.
+/// Fetch the shard's parts of a snapshot, verify each, and build the index at `path`. Only a few parts are in memory at
+/// a time.
 async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Result<Index, LookupError> {
     let manifest = read_manifest(bucket, key).await?;
     let about = About {
@@ -219,7 +219,7 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
     }
     let (counted, listed) = (n_users(&manifest.user_parts), manifest.totals.users);
     if counted != listed {
-        let reason = format!("its parts hold {counted} users, its manifest says {listed}");
+        let reason = format!("its parts contain {counted} users, but its manifest says {listed}");
         return Err(LookupError::BadSnapshot(reason));
     }
     let user_parts = manifest.user_parts[buckets.start as usize..buckets.end as usize].to_vec();
@@ -260,7 +260,7 @@ fn shape(manifest: &Manifest, user_parts: &[Part]) -> Shape {
     }
 }
 
-/// Work that takes as long as the disk: not on a thread that serves the network.
+/// Run work that waits for the disk away from the threads that serve the network.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))

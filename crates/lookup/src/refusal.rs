@@ -1,4 +1,4 @@
-//! Why a call is refused, and the one map from reasons to gRPC statuses.
+//! Why a call is refused, and the one mapping from reasons to gRPC statuses.
 
 use tonic::Status;
 
@@ -12,7 +12,7 @@ pub(crate) enum Refusal {
     #[error("{field}: {count} exceeds {limit} = {allowed}; split the request")]
     OverLimit { field: &'static str, count: usize, limit: &'static str, allowed: usize },
     /// Another pair of towers is served.
-    #[error("options.require_tower_pair: `{required}` is required, snapshot {snapshot} has `{served}`")]
+    #[error("options.require_tower_pair: `{required}` is required, but snapshot {snapshot} has `{served}`")]
     OtherTowerPair { required: String, served: String, snapshot: String },
     /// Nothing is loaded.
     #[error("no snapshot is loaded yet; try again")]

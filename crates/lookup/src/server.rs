@@ -1,4 +1,4 @@
-//! The service's life: listen, refresh, serve, and leave in good order.
+//! The life of the service: listen, refresh, serve, and shut down gracefully.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         .max_concurrent_streams(limits.max_concurrent_streams)
         .max_connection_age(limits.max_connection_age);
     let router = service.router(server, &health, dayvec_proto::LOOKUP_DESCRIPTORS)?;
-    // Where no tokens are asked for, calls go past the guard: looking at their headers costs each some 2 %.
+    // Without `tokens_file`, calls bypass the guard: checking the headers costs each of them about 2 %.
     let guard = service.guard();
     let router = if guard.asks() {
         router.add_service(InterceptedService::new(lookup, guard))

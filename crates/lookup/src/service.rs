@@ -75,7 +75,8 @@ impl Lookup {
             return Err(Refusal::bad_input(field, "is empty"));
         }
         if id.len() > self.limits.max_id_bytes {
-            let reason = format!("is {} bytes long; max_id_bytes = {}", id.len(), self.limits.max_id_bytes);
+            let reason =
+                format!("is {} bytes long, but max_id_bytes = {}", id.len(), self.limits.max_id_bytes);
             return Err(Refusal::bad_input(field, reason));
         }
         Ok(())
@@ -100,10 +101,10 @@ impl Lookup {
         let unset = ReadOptions::default();
         let options = options.unwrap_or(&unset);
         let encoding = Encoding::try_from(options.encoding).map_err(|_| {
-            Refusal::bad_input("options.encoding", format!("{} is no encoding", options.encoding))
+            Refusal::bad_input("options.encoding", format!("{} is not a known encoding", options.encoding))
         })?;
         let fallback = Fallback::try_from(options.fallback).map_err(|_| {
-            Refusal::bad_input("options.fallback", format!("{} is no fallback", options.fallback))
+            Refusal::bad_input("options.fallback", format!("{} is not a known fallback", options.fallback))
         })?;
         let max_age = options.max_age.map(Duration::try_from).transpose();
         let max_age = max_age.map_err(|_| Refusal::bad_input("options.max_age", "is negative"))?;

@@ -1,4 +1,4 @@
-//! What is served at this moment: one snapshot, swapped whole, and the one before it, kept warm.
+//! What is being served: the current snapshot, replaced as a whole, and the previous one, kept open.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::LookupError;
 use crate::index::Index;
 use crate::wire;
 
-/// What an index file says of its snapshot, so that it can be served without asking the bucket.
+/// The description of a snapshot in its index file, so that it can be served without access to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub(crate) snapshot_id: String,
@@ -36,7 +36,7 @@ impl About {
     }
 }
 
-/// A snapshot opened for reading, with what every reply says of it.
+/// A snapshot opened for reading, with the description that every reply carries.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) about: About,
@@ -48,32 +48,32 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(crate) fn new(index: Index) -> Result<Self, LookupError> {
         let about: About = serde_json::from_slice(index.about()).map_err(|error| {
-            LookupError::BadSnapshot(format!("the index does not say what it holds: {error}"))
+            LookupError::BadSnapshot(format!("the index has no valid description of its snapshot: {error}"))
         })?;
         let mut snapshot = Self { about, index, encoded: Bytes::new() };
         snapshot.encoded = wire::snapshot(&snapshot.message(SystemTime::UNIX_EPOCH));
         Ok(snapshot)
     }
 
-    /// How far the embeddings are behind `now`: at least nothing, should clocks disagree.
+    /// How far the embeddings are behind `now`; zero if clocks disagree and it would be negative.
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
         let as_of = u64::try_from(self.about.day.end_s()).unwrap_or_default();
         now.duration_since(UNIX_EPOCH + Duration::from_secs(as_of)).unwrap_or_default()
     }
 
-    /// Whether a user, if there is one of this id, is in a bucket that another replica serves.
+    /// Whether a user of this id would be in a bucket that another replica serves.
     pub(crate) fn is_elsewhere(&self, user_id: &str) -> bool {
         let about = &self.about;
         !about.shard.is_whole() && !about.buckets().contains(&bucket_of(user_id, about.n_buckets))
     }
 
-    /// The buckets that are served, as the status tells them.
+    /// The served buckets, as `GetServingStatus` reports them.
     pub(crate) fn bucket_range(&self) -> v1::BucketRange {
         let Range { start, end } = self.about.buckets();
         v1::BucketRange { first: start, end, of: self.about.n_buckets }
     }
 
-    /// The snapshot as replies tell it.
+    /// The snapshot, as replies describe it.
     pub(crate) fn message(&self, now: SystemTime) -> v1::Snapshot {
         v1::Snapshot {
             snapshot_id: self.about.snapshot_id.clone(),
@@ -98,11 +98,11 @@ pub(crate) struct Served {
     pub(crate) since: SystemTime,
 }
 
-/// How the last look at the bucket ended.
+/// The result of the last refresh.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastRefresh {
     pub(crate) at: Option<SystemTime>,
-    /// Empty when all is well.
+    /// Why it failed or refused a snapshot; empty if it succeeded.
     pub(crate) error: String,
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// What to answer from; a request takes it once and keeps to it.
+    /// The current snapshots; a request takes them once and uses them to its end.
     pub(crate) fn get(&self) -> arc_swap::Guard<Option<Arc<Served>>> {
         self.served.load()
     }
@@ -129,7 +129,7 @@ impl Serving {
         self.served.store(Some(Arc::new(served)));
     }
 
-    /// Note that a later announcement names what is served already.
+    /// Record that a later announcement names the snapshot that is already served.
     pub(crate) fn announced_again(&self, announcement: u64) {
         if let Some(served) = self.served.load_full() {
             self.served.store(Some(Arc::new(Served { announcement, ..Served::clone(&served) })));

@@ -9,7 +9,7 @@ use crate::index::Element;
 /// The largest magnitude of an int8 number; -128 stays unused, so that the range is symmetric.
 const INT8_MAX: f32 = 127.0;
 
-/// Numbers as they lie in the index, little-endian.
+/// Numbers as stored in the index, little-endian.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vector<'a> {
     pub(crate) bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! Tells malloc to keep the pages that libtorch frees.
+//! Makes malloc keep the pages that libtorch frees.
 //!
 //! A step, or an encoded group, allocates and frees the same large tensors again and again. By default glibc gives
 //! large blocks back to the kernel and maps fresh, zeroed pages for the next ones, which costs a small model a quarter
@@ -8,10 +8,10 @@
 
 use libc::c_int;
 
-/// How much more than asked for the heap grows by.
+/// How much more than requested the heap grows by.
 const GROWTH_BYTES: c_int = 64 << 20;
 
-/// Keep freed memory in the process. Call it once, at the start of `main`; elsewhere than on glibc it does nothing.
+/// Keep freed memory in the process. Call it once, at the start of `main`; without glibc it does nothing.
 pub fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
     {

@@ -1,4 +1,4 @@
-//! Weights and specs on disk: safetensors and YAML, nothing that runs when read.
+//! Weights and specs on disk: safetensors and YAML; reading them never executes code.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -110,7 +110,7 @@ pub(crate) fn take<T: Element>(
     }
     let values: Vec<T> = bytemuck::pod_collect_to_vec(&bytes);
     if values.len() != len {
-        return Err(corrupt(path, format!("`{name}` has {} values, the spec says {len}", values.len())));
+        return Err(corrupt(path, format!("`{name}` has {} values, but the spec says {len}", values.len())));
     }
     if let Some(bad) = values.iter().position(|value| !value.is_sound()) {
         return Err(corrupt(path, format!("`{name}` has a value that is not finite at index {bad}")));

@@ -1,7 +1,7 @@
 //! Brings libtorch's CUDA half into the process.
 //!
-//! Nothing here names a symbol of `libtorch_cuda.so`, so the linker leaves it out, and without it libtorch knows of no
-//! GPU. Loaded, it registers itself.
+//! Nothing here names a symbol of `libtorch_cuda.so`, so the linker leaves it out, and libtorch then sees no
+//! GPU. Once loaded, it registers itself.
 
 #![expect(unsafe_code, reason = "dlopen is a C function; the safety argument is beside the call")]
 

@@ -8,7 +8,7 @@ use dayvec_core::{Fault, FaultKind};
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The sizes in the spec make no network.
+    /// The sizes in the spec do not form a network.
     #[error("cannot build the model: {0}")]
     BadSpec(String),
     /// The objective is unknown, or one of its settings is missing or wrong.

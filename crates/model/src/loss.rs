@@ -26,7 +26,7 @@ pub(crate) struct Pairs<'a> {
     pub(crate) pool_log_q: Tensor,
     /// Weight of each pair, `[P]`.
     pub(crate) weight: Tensor,
-    /// Cells `row * C + column` that are no negatives, by rising row.
+    /// Cells `row * C + column` that are not negatives, by ascending row.
     pub(crate) masked: &'a [i64],
 }
 

@@ -1,4 +1,4 @@
-//! Random draws as a function of what they are for, in whatever order they are asked for.
+//! Random draws as a function of their purpose, independent of the order in which they are made.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;

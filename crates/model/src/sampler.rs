@@ -125,7 +125,7 @@ impl Sampler {
         self.users.len()
     }
 
-    /// The batch of a step; the same whenever and in whatever order it is asked for.
+    /// The batch of a step; it does not depend on when or in which order batches are drawn.
     #[must_use]
     pub fn batch(&self, step: u64) -> TrainBatch {
         let mut rng = generator(self.config.seed, Purpose::Batch, step);

@@ -10,11 +10,11 @@ use std::process::Command;
 
 /// Turns before a waiting thread sleeps: some ten microseconds, about what waking it costs.
 const SPINS: &str = "10000";
-/// Either of these says that the user has chosen already.
+/// If one of these is set, the user has already chosen.
 const CHOICES: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
 
-/// Start this program over with short waits, unless the environment says how to wait. Call it first in `main`: libgomp
-/// reads its environment before that, so nothing but a fresh start changes it. On failure the program continues unchanged.
+/// Restart this program with short waits, unless the environment already sets how to wait. Call it first in `main`: libgomp
+/// reads its environment before that, so only a restart can change it. On failure the program continues unchanged.
 pub fn wait_briefly() {
     if CHOICES.iter().any(|name| env::var_os(name).is_some()) {
         return;

@@ -1,6 +1,6 @@
 //! User tower: a pre-norm causal transformer over a user's actions, with the embedding head at every position (the
 //! paper, section 3.1 of its model). The head, and the queries and feed-forward of the last block, are computed only
-//! at the positions that are asked for: sampled ones in training, the newest one when serving.
+//! at the requested positions: sampled ones in training, the newest one when serving.
 
 use dayvec_core::ModelSpec;
 use tch::Tensor;

@@ -11,9 +11,9 @@ pub enum RegistryError {
     /// The bucket failed; see the variant inside.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// There is no complete checkpoint of the name that was asked for: choose one of `known`.
+    /// The requested model has no complete checkpoint: choose one of `known`.
     #[error(
-        "there is no complete checkpoint checkpoints/{model_id}/ in {bucket}; the complete ones are: [{}]",
+        "checkpoints/{model_id}/ in {bucket} does not exist or is incomplete; the complete checkpoints are: [{}]",
         known.join(", ")
     )]
     NoSuchModel { model_id: String, bucket: String, known: Vec<String> },

@@ -1,4 +1,4 @@
-//! `metrics.json`, the report that lies beside the weights of a checkpoint: what a model was trained on, how good it
+//! `metrics.json`, the report that is stored next to the weights of a checkpoint: what a model was trained on, how good it
 //! is beside the baselines, and how long that took.
 //!
 //! A [`Report`] holds an [`Evaluation`]: one [`Table`] of scorers per set of users, a [`ScorerMetrics`] per row. List

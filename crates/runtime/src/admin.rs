@@ -24,7 +24,7 @@ const SECONDS_BUCKETS: [f64; 18] = [
 /// Upper edges of histograms that count things, such as the keys of a batch.
 const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
-/// How often recorded samples are folded into histograms when nobody scrapes; without it they would pile up.
+/// How often recorded samples are folded into histograms between scrapes; without it they would accumulate.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -49,7 +49,7 @@ impl Readiness {
     }
 }
 
-/// Make the process record metrics; a second call returns the same recorder's handle.
+/// Install the recorder of metrics; a second call returns the handle of the same recorder.
 pub fn install_metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
@@ -67,7 +67,7 @@ pub fn install_metrics() -> &'static PrometheusHandle {
     })
 }
 
-/// Tell the free and whole size of the disk that holds `folder`, as long as the admin port is served.
+/// Report the free space and the size of the disk of `folder`, as long as the admin port is served.
 pub fn watch_disk(folder: &Path) {
     DISKS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.to_owned());
     measure_disks();
@@ -75,7 +75,7 @@ pub fn watch_disk(folder: &Path) {
 
 fn measure_disks() {
     for folder in DISKS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        // A folder that is not there yet is on the disk of the nearest one above it that is.
+        // A folder that does not exist yet is on the disk of its nearest existing ancestor.
         let measured = folder.ancestors().find_map(|above| rustix::fs::statvfs(above).ok());
         let Some(disk) = measured else { continue };
         let label = folder.display().to_string();
@@ -84,7 +84,7 @@ fn measure_disks() {
     }
 }
 
-fn tell_build() {
+fn report_build() {
     let program = std::env::current_exe().ok();
     let program = program
         .as_deref()
@@ -106,7 +106,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let metrics = install_metrics();
-    tell_build();
+    report_build();
     let routes = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

@@ -23,7 +23,7 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Print a program's result to stdout. A reader that has gone away, as `head` does, is no error.
+/// Print a program's result to stdout. A reader that closes early, as `head` does, is not an error.
 ///
 /// # Errors
 /// When stdout fails in another way.

@@ -1,7 +1,8 @@
 //! What every program of dayvec does the same way: take a command line and signals ([`program`]), read its
-//! configuration ([`config`]), log ([`logging`]), listen ([`Listeners`]), let in who may call ([`authentication`]),
-//! answer `/metrics`, `/livez` and `/readyz` ([`admin`]), serve gRPC ([`service`]) and call it ([`client`]), stop on a signal ([`shutdown`]), and turn a fault into the
-//! exit code or gRPC code that says what to do about it ([`fault`], [`exit`]).
+//! configuration ([`config`]), log ([`logging`]), listen ([`Listeners`]), check who may call
+//! ([`authentication`]), answer `/metrics`, `/livez` and `/readyz` ([`admin`]), serve gRPC ([`service`]) and call it
+//! ([`client`]), stop on a signal ([`shutdown`]), and turn a fault into the exit code or gRPC code that says what to do
+//! about it ([`fault`], [`exit`]).
 //!
 //! Nothing here knows about embeddings.
 

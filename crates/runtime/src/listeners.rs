@@ -7,12 +7,12 @@ use tokio::net::TcpListener;
 
 use crate::{FaultKind, WithFault as _};
 
-/// Bound sockets. A test binds port 0 and asks for the address.
+/// Bound sockets. A test binds port 0 and reads the address back.
 #[derive(Debug)]
 pub struct Listeners {
-    /// For what the service is there for.
+    /// The port of the service itself.
     pub traffic: TcpListener,
-    /// For the admin port.
+    /// The admin port.
     pub admin: TcpListener,
 }
 

@@ -1,4 +1,4 @@
-//! Logs to stderr: text on a terminal, one JSON object a line elsewhere. `RUST_LOG` chooses, `info` by default.
+//! Logs to stderr: text on a terminal, one JSON object per line elsewhere. `RUST_LOG` chooses, `info` by default.
 
 use std::io::IsTerminal as _;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // An error here means that a subscriber is installed already, which is what was asked for.
+    // An error here means that a subscriber is already installed, which is fine.
     let _already = if std::io::stderr().is_terminal() {
         builder.with_target(false).try_init()
     } else {

@@ -1,4 +1,4 @@
-//! What stands around a program: its command line, its signals, its exit code.
+//! What surrounds a program: its command line, its signals, its exit code.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,10 +30,10 @@ pub fn start<Cli: Parser>(run: impl FnOnce(Cli) -> anyhow::Result<()>) -> ExitCo
 /// Which settings: the arguments that every program with settings has.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
-    /// Settings, as YAML; without it the shipped ones, as under config/.
+    /// YAML file of settings, which override the shipped ones of config/.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Check the settings, print them as they were understood, and stop.
+    /// Check the settings, print them as the program resolved them, and exit.
     #[arg(long)]
     pub check_config: bool,
 }

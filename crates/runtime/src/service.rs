@@ -1,11 +1,11 @@
-//! What every service does the same way: two ports, tokens, health, reflection, and an end in good order.
+//! What every service does the same way: two ports, tokens, health, reflection, and a graceful shutdown.
 //!
 //! ```text
 //! Service::open    metrics, tokens           (the ports are bound: Listeners)
 //!   .health        grpc.health.v1 and /readyz, NOT_SERVING at first
 //!   .router        health and reflection; the program adds its own gRPC service
 //!   .start_grpc    both ports are answered until `close`       (.start for anything but gRPC)
-//! Running::drain   `close`, then calls under way end, or the deadline passes
+//! Running::drain   `close`, then calls in progress end, or the deadline passes
 //! ```
 
 use std::future::{Future, IntoFuture as _};
@@ -140,7 +140,7 @@ impl Service {
 }
 
 impl Running {
-    /// Close both ports, and wait until calls under way have ended, or `deadline` has passed.
+    /// Close both ports, and wait until calls in progress have ended, or `deadline` has passed.
     ///
     /// # Errors
     /// When a port could not be served.

@@ -1,4 +1,4 @@
-//! The token that ends a program in good order.
+//! The token that shuts a program down gracefully.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ pub fn on_signal() -> CancellationToken {
         let (Ok(mut terminate), Ok(mut interrupt)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
         else {
-            tracing::warn!("signals can't be listened to; stop the process by killing it");
+            tracing::warn!("can't listen to signals; only SIGKILL stops this process");
             return;
         };
         for first in [true, false] {

@@ -69,7 +69,7 @@ pub async fn announcements(bucket: &Bucket) -> Result<Vec<Announcement>, Snapsho
     announcements_after(bucket, 0).await
 }
 
-/// The announcements after a sequence number, oldest first: what a reader that polls asks for.
+/// The announcements after a sequence number, oldest first, for a reader that polls.
 ///
 /// # Errors
 /// [`SnapshotError::Bucket`], also for a record that is damaged.

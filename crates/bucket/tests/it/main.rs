@@ -1,4 +1,4 @@
-//! One suite for every kind of store, and what a bucket says when it cannot do its work.
+//! One suite for every kind of store, and the errors of a bucket that cannot do its work.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod conformance;

@@ -13,7 +13,7 @@ use rand::RngExt as _;
 use super::options::{SynthError, SynthOptions};
 use super::random::{Purpose, generator, normal};
 
-/// Interests by name, each with words of its own. Beyond these the names go on as `garden 2`, `tea 2`, …
+/// Interests by name, each with words of its own. Further interests are called `garden 2`, `tea 2`, …
 const INTERESTS: [(&str, [&str; 6]); 24] = [
     ("garden", ["spade", "trowel", "seedling", "hose", "planter", "rake"]),
     ("tea", ["teapot", "infuser", "cup", "saucer", "oolong", "strainer"]),
@@ -47,7 +47,7 @@ const QUALITIES: [&str; 12] = [
 
 /// Rows of one Arrow batch of items.
 const BATCH_ROWS: u32 = 65_536;
-/// How far an item lies from the centre of its interest, where centres have length 1.
+/// Distance of an item from the centre of its interest; centres have length 1.
 const ITEM_SPREAD: f64 = 0.5;
 
 /// Name of an interest, its ground-truth label.
@@ -136,7 +136,7 @@ fn feature_batch(
     RecordBatch::try_from_iter(columns)
 }
 
-/// Centre of an interest, of length 1. Neighbours on the ring lie near each other, so a drifting user moves smoothly.
+/// Centre of an interest, of length 1. Neighbours on the ring are close to each other, so a drifting user moves smoothly.
 fn centre(options: &SynthOptions, interest: u32) -> Vec<f64> {
     let n = options.n_interests;
     let mut sum = vec![0.0; options.embedding_dim];

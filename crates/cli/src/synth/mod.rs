@@ -1,15 +1,15 @@
-//! A made-up log of any size, with a known truth: users whose interests drift over weeks act on items that each belong to
+//! A synthetic log of any size, with a known truth: users whose interests drift over weeks act on items that each belong to
 //! one interest.
 //!
 //! ```text
 //! DIR/events/day=YYYY-MM-DD/part-NNNN.parquet   user_id, item_id, action, timestamp (s), surface, duration_s, event_id
 //! DIR/items.csv                                 item_id, interest (the truth), title
-//! DIR/items.parquet                             the same with an embedding, where a width was asked for
+//! DIR/items.parquet                             the same with an embedding, if a width was given
 //! DIR/dataset.yaml                              how the trainer reads the log
 //! ```
 //!
 //! Every user's day is drawn from a generator named by (seed, user, day), so a log is the same whatever the number of
-//! threads, any part can be made alone, and nothing is held in memory but the parts being written.
+//! threads, any part can be generated on its own, and nothing is held in memory but the parts being written.
 //! It never overwrites: a folder that holds events already is refused.
 
 mod behaviour;

@@ -28,7 +28,7 @@ pub struct SynthOptions {
     pub embedding_dim: usize,
     /// Names every draw.
     pub seed: u64,
-    /// Threads; 0 for every core. The log is the same for any number.
+    /// Number of threads; 0 uses all cores. The log is the same for any number.
     pub threads: usize,
 }
 
@@ -51,6 +51,7 @@ impl Default for SynthOptions {
 
 /// Why a log could not be generated.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum SynthError {
     /// The options contradict themselves.
     #[error("wrong options: {}", .0.join("; "))]
@@ -61,18 +62,14 @@ pub enum SynthError {
     /// A file could not be written.
     #[error("can't write {}; check that the folder is writable and has free space", path.display())]
     Write {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// A Parquet file could not be written.
     #[error("can't write {}; check that the folder is writable and has free space", path.display())]
     Parquet {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: parquet::errors::ParquetError,
     },
@@ -97,7 +94,7 @@ impl SynthOptions {
         }
         if self.n_interests == 0 || self.n_items < self.n_interests {
             faults.push(format!(
-                "items: {} items can't cover {} interests; ask for at least one interest, and an item for each",
+                "items: {} items can't cover {} interests; there must be at least one interest, and an item for each",
                 self.n_items, self.n_interests
             ));
         }
@@ -106,12 +103,12 @@ impl SynthOptions {
         }
         if !(self.events_per_user_day > 0.0 && self.events_per_user_day <= 100.0) {
             faults.push(format!(
-                "events a user and day: {} is not above 0 and at most 100",
+                "events per user and day: {} is not above 0 and at most 100",
                 self.events_per_user_day
             ));
         }
         if !(0.0..=1.0).contains(&self.drift_per_week) {
-            faults.push(format!("drift: {} is not a chance between 0 and 1", self.drift_per_week));
+            faults.push(format!("drift: {} is not a probability between 0 and 1", self.drift_per_week));
         }
         faults
     }

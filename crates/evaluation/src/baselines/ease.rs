@@ -10,8 +10,8 @@ use crate::{EvaluationError, Scorer};
 /// Floats of one dense block of users, about: 64 MiB.
 const BLOCK: usize = 1 << 24;
 
-/// Scores X·B, where X says who bought what and B = I − P·diag(1/diag P), P = (XᵀX + λI)⁻¹. Items beyond the most
-/// frequent ones, and items that nobody bought, are not retrieved.
+/// Scores X·B, where X holds who bought what and B = I − P·diag(1/diag P), P = (XᵀX + λI)⁻¹. Items beyond the most
+/// frequent ones, and items without a purchase, are not retrieved.
 #[derive(Debug)]
 pub struct Ease {
     bought: Csr,                // users × items
@@ -24,7 +24,7 @@ impl Ease {
     /// Fit on the `max_items` items with the most buyers; ties go to the lower item row.
     ///
     /// # Errors
-    /// When there is no memory for the items × items matrix.
+    /// When the items × items matrix does not fit into memory.
     pub fn new(history: &Sequences, lambda: f64, max_items: usize) -> Result<Self, EvaluationError> {
         let bought = counts(history);
         let buyers = column_entries(&bought);

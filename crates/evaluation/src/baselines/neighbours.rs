@@ -33,7 +33,7 @@ impl ItemNeighbours {
         }
     }
 
-    /// Scores of one user, `[n]`; `weights` is zero for every user before and after.
+    /// Scores of one user, `[n]`; `weights` must be all zeros, and is again afterwards.
     fn score(&self, user: usize, weights: &mut [f32], scores: &mut [f32]) {
         let mut neighbours = Vec::new();
         for &item in &self.last_items[user] {

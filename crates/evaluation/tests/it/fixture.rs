@@ -1,4 +1,4 @@
-//! Logs of a few lines, and a scorer that says what it is told.
+//! Logs of a few lines, and a scorer with preset scores.
 
 use dayvec_core::{Actions, IdInterner, SECONDS_PER_DAY, Sequences};
 use dayvec_evaluation::{EvaluationError, Scorer};

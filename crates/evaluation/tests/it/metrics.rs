@@ -59,7 +59,7 @@ fn what_is_not_retrieved_is_never_hit() {
     let metrics = measure(&Fixed(vec![scores]), &history(&[]), &future);
     assert_eq!(
         metrics.seen_allowed.recall.micro.value, 0.5,
-        "only one item is above `e`, but `e` is no answer"
+        "only one item is above `e`, but `e` is not an answer"
     );
     assert_eq!(metrics.seen_allowed.coverage.p90, 1.0 / 14.0);
 }
@@ -143,16 +143,13 @@ fn embeddings_score_by_inner_product_for_the_users_they_hold() {
     assert_eq!(Vec::<f32>::try_from(scores.reshape([-1])).unwrap(), [-1.0, 0.0, -2.0, 1.0, 0.5, 3.5]);
     assert!(matches!(model.scores(&[3]), Err(EvaluationError::UnknownUser { user: 3, .. })));
     let error = Embeddings::new("model", &[4, 2], &[1.0, 0.5, -1.0], 3, &items).unwrap_err();
-    assert_eq!(error.to_string(), "model: user embeddings: 3 values where 2 rows of 2 need 4");
+    assert_eq!(error.to_string(), "model: user embeddings: 3 values, but 2 rows of width 2 need 4");
 }
 
 #[test]
 fn a_wrong_shape_and_nan_are_refused() {
     let error = top(&Fixed(vec![vec![1.0; 4]]), &[0], &[true; 5], 3).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "fixed: scores have the shape [1, 4] where [1, 5] (users, items) is needed"
-    );
+    assert_eq!(error.to_string(), "fixed: scores have the shape [1, 4], but must have [1, 5] (users, items)");
     let scores = vec![vec![1.0; 5], vec![1.0, 2.0, 3.0, f32::NAN, 4.0]];
     let error = top(&Fixed(scores), &[0, 1], &[true; 5], 3).unwrap_err();
     assert!(matches!(error, EvaluationError::NotANumber { user: 1, .. }), "{error}");

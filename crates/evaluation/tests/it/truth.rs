@@ -1,4 +1,4 @@
-//! The split by time, and who is asked for what.
+//! The split by time, the test users and their relevant items.
 
 use dayvec_core::Day;
 use dayvec_evaluation::{EvaluationError, TimeSplit, Truth};

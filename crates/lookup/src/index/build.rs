@@ -1,4 +1,4 @@
-//! Laying a snapshot out as an index file, in one pass: memory is 40 bytes a row at most, whatever the width.
+//! Building an index file from a snapshot in one pass: it takes at most 40 bytes of memory per row, whatever the width.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom, Write};
@@ -18,12 +18,12 @@ use crate::LookupError;
 /// Bytes gathered before each write.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What must be known before the first row.
+/// What the builder needs to know before the first row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Width of an embedding.
     pub dim: usize,
-    /// How numbers are kept.
+    /// Type of the numbers.
     pub element: Element,
     /// Number of users.
     pub n_users: usize,
@@ -47,24 +47,24 @@ pub struct IndexBuilder {
     sum: Vec<f64>,
 }
 
-/// The file, written front to back, with the digest of what was written.
+/// The file, written from front to back, with the digest of what has been written.
 #[derive(Debug)]
 struct Output {
     file: BufWriter<File>,
     hasher: blake3::Hasher,
     len: usize,
-    /// One record, or one slot after another, on its way.
+    /// The record or slots that are about to be written.
     buffer: Vec<u8>,
 }
 
 impl IndexBuilder {
-    /// Begin a file at `path`, which is replaced.
+    /// Create a file at `path`, or replace it.
     ///
     /// # Errors
-    /// [`LookupError::Disk`] when the file can't be made; [`LookupError::BadSnapshot`] for embeddings without numbers.
+    /// [`LookupError::Disk`] when the file can't be made; [`LookupError::BadSnapshot`] for embeddings of width 0.
     pub fn create(path: &Path, shape: Shape) -> Result<Self, LookupError> {
         if shape.dim == 0 {
-            return Err(LookupError::BadSnapshot("its embeddings have no numbers".to_owned()));
+            return Err(LookupError::BadSnapshot("its embeddings have width 0".to_owned()));
         }
         let to = Output::create(path).map_err(|source| LookupError::Disk {
             verb: "create",
@@ -156,7 +156,7 @@ impl IndexBuilder {
         let n_rows = keys.len();
         if n_rows != expected {
             return Err(LookupError::BadSnapshot(format!(
-                "its parts hold {n_rows} {what}, its manifest says {expected}"
+                "its parts contain {n_rows} {what}, but its manifest says {expected}"
             )));
         }
         self.to.align().map_err(|source| self.failed(source))?;
@@ -180,11 +180,11 @@ impl IndexBuilder {
         let expected = self.shape.dim;
         let bad = |reason: String| Err(LookupError::BadSnapshot(reason));
         if dim != expected || values.len() != ids.len() * expected {
-            return bad(format!("{what} embeddings have {dim} numbers, the manifest says {expected}"));
+            return bad(format!("{what} embeddings have width {dim}, but the manifest says {expected}"));
         }
         let n_rows = if what == "user" { self.shape.n_users } else { self.shape.n_items };
         if self.keys.len() + ids.len() > n_rows {
-            return bad(format!("its parts hold more {what}s than its manifest says"));
+            return bad(format!("its parts contain more {what}s than its manifest says"));
         }
         match values.iter().position(|number| !number.is_finite()) {
             Some(at) => bad(format!("{what} `{}` has a number that is not finite", ids.get(at / expected))),
@@ -245,7 +245,7 @@ impl Output {
         written
     }
 
-    /// Go on at the start of a cache line.
+    /// Pad to the start of the next cache line.
     fn align(&mut self) -> std::io::Result<()> {
         let gap = self.len.next_multiple_of(64) - self.len;
         self.write(&[0; 64][..gap])

@@ -1,4 +1,4 @@
-//! Where things lie in an index file, and how its header says so. All numbers are little-endian.
+//! The layout of an index file and of its header. All numbers are little-endian.
 
 /// Size of the header; sections start behind it.
 pub(super) const HEADER_BYTES: usize = 4096;
@@ -18,18 +18,18 @@ pub(super) const ALIGNMENT: usize = 8;
 /// Bytes of a slot.
 pub(super) const SLOT_BYTES: usize = 8;
 
-/// Bits of a slot that tell where its record is, in units of [`ALIGNMENT`]; the others are bits of the hash.
+/// Bits of a slot that give the position of its record, in units of [`ALIGNMENT`]; the others are bits of the hash.
 const PLACE_BITS: u32 = 40;
 
-/// Largest place of a record that a slot can tell: 8 TiB.
+/// Largest position of a record that a slot can hold: 8 TiB.
 pub(super) const MOST_PLACE: usize = ((1 << PLACE_BITS) - 1) * ALIGNMENT;
 
-/// How numbers are kept in the index: as the snapshot's parts have them, so nothing is lost and nothing is padded.
+/// Type of the numbers in the index: that of the snapshot's parts, so nothing is lost and nothing is padded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
-    /// 4 bytes a number.
+    /// 4 bytes per number.
     F32,
-    /// 2 bytes a number.
+    /// 2 bytes per number.
     F16,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Layout {
     pub(super) items: Table,
     /// Offset of the mean; `dim` f32 follow.
     pub(super) mean: usize,
-    /// Offset and length of what the snapshot says of itself.
+    /// Offset and length of the snapshot's description.
     pub(super) about: usize,
     pub(super) about_len: usize,
     /// Length of the file.
@@ -93,7 +93,7 @@ impl Layout {
     /// Read a header whose digest has matched, or say what is wrong with it.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() < HEADER_BYTES || bytes[..MAGIC.len()] != MAGIC {
-            return Err("it is no index of this version".to_owned());
+            return Err("it is not an index, or was written by another version".to_owned());
         }
         let mut words = bytes[DIGEST.end..].chunks_exact(8).map(|word| read_u64(word, 0) as usize);
         let mut next = || words.next().unwrap_or_default();
@@ -101,7 +101,7 @@ impl Layout {
         let element = match next() {
             4 => Element::F32,
             2 => Element::F16,
-            other => return Err(format!("it holds numbers of {other} bytes")),
+            other => return Err(format!("its numbers have {other} bytes; 2 and 4 are supported")),
         };
         let mut table = || Table { n_rows: next(), slots: next(), slot_bits: next() };
         let (users, items) = (table(), table());
@@ -121,19 +121,19 @@ pub(super) const fn slot_bits(n_rows: usize) -> usize {
     (n_rows + n_rows / 2 + 1).next_power_of_two().trailing_zeros() as usize
 }
 
-/// Where the slot of a hash is sought first.
+/// Where the search for the slot of a hash begins.
 #[inline]
 pub(super) const fn first_slot(hash: u64, slot_bits: usize) -> usize {
     if slot_bits == 0 { 0 } else { (hash >> (64 - slot_bits)) as usize }
 }
 
-/// A taken slot; never 0, for no record begins at 0.
+/// An occupied slot; never 0, because no record begins at 0.
 #[inline]
 pub(super) const fn slot(hash: u64, place: usize) -> u64 {
     (hash << PLACE_BITS) | (place / ALIGNMENT) as u64
 }
 
-/// Whether a slot may be that of a hash: the bits that the slot's place does not tell agree.
+/// Whether a slot may be that of a hash: the bits that the slot's position does not imply are equal.
 #[inline]
 pub(super) const fn may_be(slot: u64, hash: u64) -> bool {
     (slot ^ (hash << PLACE_BITS)) >> PLACE_BITS == 0

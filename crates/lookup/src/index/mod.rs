@@ -9,7 +9,7 @@
 //! about     the snapshot's ids and day, JSON
 //! ```
 //!
-//! The top bits of an id's hash say where its slot is, so slots are nearly sorted by hash and rows with equal bits stand
+//! The top bits of an id's hash say where its slot is, so slots are nearly sorted by hash and rows with equal bits are
 //! next to each other. A lookup waits for memory twice, for a slot and for a record, whatever the number of rows. The full
 //! id is compared, so equal hashes never answer with another user's embedding. A file is read only once its digest
 //! matches.
@@ -127,7 +127,7 @@ mod tests {
             };
             assert!(refused.to_string().contains(expected), "{refused}");
         };
-        check(3, &block(0..2), "hold 2 users, its manifest says 3");
+        check(3, &block(0..2), "contain 2 users, but its manifest says 3");
         check(1, &block(0..2), "more users");
         let mut twice = block(0..2);
         twice.push("user-0", &numbers(9), 0, 0);
@@ -135,6 +135,6 @@ mod tests {
         let mut not_finite = block(0..1);
         not_finite.values[1] = f32::NAN;
         check(1, &not_finite, "`user-0` has a number that is not finite");
-        check(1, &EmbeddingBlock { dim: 4, values: vec![0.0; 4], ..block(0..1) }, "have 4 numbers");
+        check(1, &EmbeddingBlock { dim: 4, values: vec![0.0; 4], ..block(0..1) }, "have width 4");
     }
 }

@@ -31,12 +31,12 @@ pub struct Row<'a> {
 }
 
 impl Index {
-    /// Map the file at `path`, verify its digest, and check that it is whole.
+    /// Map the file at `path`, verify its digest, and check that it is complete.
     ///
     /// Verifying reads all of it, which also brings it into memory before the first request does.
     ///
     /// # Errors
-    /// [`LookupError::CorruptIndex`] when the file is not as it was written, [`LookupError::Disk`] when it can't be read.
+    /// [`LookupError::CorruptIndex`] when the file differs from what was written, [`LookupError::Disk`] when it can't be read.
     pub fn open(path: &Path) -> Result<Self, LookupError> {
         let io = |verb| move |source| LookupError::Disk { verb, path: path.to_owned(), source };
         let corrupt = |reason: String| LookupError::CorruptIndex { path: path.to_owned(), reason };
@@ -72,7 +72,7 @@ impl Index {
         &self.map[self.layout.mean..self.layout.mean + 4 * self.layout.dim]
     }
 
-    /// What the snapshot says of itself, as given to the builder.
+    /// The snapshot's description, as given to the builder.
     #[must_use]
     pub fn about(&self) -> &[u8] {
         &self.map[self.layout.about..self.layout.about + self.layout.about_len]
@@ -131,7 +131,7 @@ impl Index {
     /// The row at `place`, if it is that of `id`.
     #[inline]
     fn row_of(&self, place: usize, id: &str) -> Option<Row<'_>> {
-        // The numbers come before the id, so that nothing waits for the length of the id.
+        // The numbers come before the id, so reading them does not wait for the length of the id.
         let record = &self.map[place..];
         let numbers = &record[RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + self.layout.numbers_bytes()];
         (self.id(place) == id.as_bytes()).then(|| Row {
@@ -155,13 +155,13 @@ impl Index {
     }
 }
 
-#[expect(unsafe_code, reason = "mapping a file; the safety argument stands beside it")]
+#[expect(unsafe_code, reason = "mapping a file; the SAFETY comment says why it is sound")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     if file.metadata()?.len() < HEADER_BYTES as u64 {
         return Err(std::io::Error::other("it is shorter than a header"));
     }
-    // SAFETY: a map is sound while nobody changes or truncates the file. Index files lie in a cache folder that one
-    // process holds a lock on; they are written under another name, renamed when whole, and from then on only ever
-    // unlinked, which leaves the mapped pages as they are.
+    // SAFETY: a map is sound as long as nothing changes or truncates the file. Index files are in a cache folder that
+    // this process has locked; they are written under another name, renamed when complete, and after that only ever
+    // unlinked, which does not affect the mapped pages.
     unsafe { Mmap::map(file) }
 }

@@ -172,12 +172,12 @@ async fn what_is_asked_wrongly_is_refused_by_name() {
         (
             batch(&["1"], options(ReadOptions { encoding: 9, ..Default::default() })),
             Code::InvalidArgument,
-            "options.encoding: 9",
+            "options.encoding: 9 is not a known encoding",
         ),
         (
             batch(&["1"], options(ReadOptions { fallback: 9, ..Default::default() })),
             Code::InvalidArgument,
-            "options.fallback: 9",
+            "options.fallback: 9 is not a known fallback",
         ),
         (
             batch(&["1"], options(ReadOptions { max_age: negative, ..Default::default() })),
@@ -187,7 +187,7 @@ async fn what_is_asked_wrongly_is_refused_by_name() {
         (
             batch(&["1"], options(ReadOptions { require_tower_pair: "pair-2".into(), ..Default::default() })),
             Code::FailedPrecondition,
-            "`pair-2` is required, snapshot 2026-01-01/",
+            "`pair-2` is required, but snapshot 2026-01-01/",
         ),
     ];
     for (request, code, message) in cases {

@@ -30,8 +30,8 @@ def call(name, **fields):
 
 
 reply = call("GetUserEmbedding", user_id=user_id)
-told = MessageToDict(reply, preserving_proto_field_name=True)
-batch = MessageToDict(call("BatchGetUserEmbeddings", user_ids=[user_id, "nobody"]))
+answer = MessageToDict(reply, preserving_proto_field_name=True)
+batch = MessageToDict(call("BatchGetUserEmbeddings", user_ids=[user_id, "unknown"]))
 try:
     call("GetUserEmbedding", user_id="")
     error = None
@@ -42,9 +42,9 @@ print(
     json.dumps(
         {
             "services": list(database.get_services()),
-            "status": told["user"]["status"],
-            "computed_at": told["user"]["computed_at"],
-            "snapshot_id": told["snapshot"]["snapshot_id"],
+            "status": answer["user"]["status"],
+            "computed_at": answer["user"]["computed_at"],
+            "snapshot_id": answer["snapshot"]["snapshot_id"],
             "embedding": struct.unpack(f"<{len(data) // 4}f", data),
             "batch": [user["status"] for user in batch["users"]],
             "error": error,

@@ -9,7 +9,7 @@ use dayvec_snapshot::{Announcement, ElementType, Reason};
 
 use crate::world::{Client, N_USERS, World, ask, day, embedding, floats};
 
-/// Ask for batches until told to stop. Every answer must be whole, and of the snapshot that the reply names.
+/// Request batches until `stop`. Every answer must be complete, and come from the snapshot that the reply names.
 async fn load(mut client: Client, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>) {
     let users: Vec<usize> = (0..N_USERS).step_by(4).collect();
     let request = BatchGetUserEmbeddingsRequest {
@@ -45,7 +45,7 @@ async fn snapshots_are_swapped_under_load_without_a_failed_or_mixed_answer() {
         let manifest = world.publish(day(number)).await;
         let status = service.until_serving(&manifest).await;
         assert_eq!(status.announcement, u64::try_from(number).unwrap());
-        // Calls go on between swaps, so each swap happens under load.
+        // Calls continue between swaps, so each swap happens under load.
         service.until(|_| answered.load(Ordering::Relaxed) > before).await;
     }
     stop.store(true, Ordering::Relaxed);
@@ -164,7 +164,7 @@ async fn a_manifest_that_miscounts_is_refused_by_shards_too() {
         std::fs::write(world.bucket_dir().join(bad.key()), serde_json::to_vec(&bad).unwrap()).unwrap();
         publisher.announce(Reason::Publish, "test", false).await.unwrap();
         let status = service.until(|status| !status.refresh_error.is_empty()).await;
-        let expected = format!("its parts hold {N_USERS} users, its manifest says {}", N_USERS + 1);
+        let expected = format!("its parts contain {N_USERS} users, but its manifest says {}", N_USERS + 1);
         assert!(status.refresh_error.contains(&expected), "{}", status.refresh_error);
         assert_eq!(status.snapshot.unwrap().snapshot_id, first.snapshot_id);
         service.stop().await.unwrap();

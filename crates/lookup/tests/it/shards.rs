@@ -1,4 +1,4 @@
-//! Users divided among replicas: each is served by one, and the others say that they are not the one.
+//! Users sharded among replicas: each user is served by one of them, and the others return NOT_SERVED.
 
 use dayvec_lookup::Config;
 use dayvec_proto::lookup::v1::{
@@ -8,7 +8,7 @@ use dayvec_snapshot::Manifest;
 
 use crate::world::{N_BUCKETS, N_USERS, Service, World, ask, day, embedding, floats, serve};
 
-/// A replica of `world` that serves one shard, with a cache folder that replicas share one after the other.
+/// A replica of `world` that serves one shard, with a cache folder that several replicas use in turn.
 async fn replica(world: &World, manifest: &Manifest, shard: &str, cache: &str) -> Service {
     let service = serve(config(world, shard, cache)).await;
     service.until_serving(manifest).await;
@@ -22,7 +22,7 @@ fn config(world: &World, shard: &str, cache: &str) -> Config {
     config
 }
 
-fn everybody() -> BatchGetUserEmbeddingsRequest {
+fn all_users() -> BatchGetUserEmbeddingsRequest {
     let options = ReadOptions { fallback: Fallback::PopulationMean as i32, ..Default::default() };
     let user_ids = (0..100).map(|user| (user * 4).to_string()).collect();
     BatchGetUserEmbeddingsRequest { user_ids, options: Some(options) }
@@ -41,7 +41,7 @@ async fn each_user_is_served_by_one_of_the_replicas() {
         n_users += status.n_users;
         let range = BucketRange { first: buckets.start, end: buckets.end, of: N_BUCKETS };
         assert_eq!((status.buckets, status.n_items), (Some(range), 2));
-        answers.push(client.batch_get_user_embeddings(everybody()).await.unwrap().into_inner().users);
+        answers.push(client.batch_get_user_embeddings(all_users()).await.unwrap().into_inner().users);
 
         let items = GetItemEmbeddingsRequest { item_ids: vec!["pin-0".into()], options: None };
         let items = client.get_item_embeddings(items).await.unwrap().into_inner().items;

@@ -1,4 +1,4 @@
-//! Who may call, where tokens are asked for.
+//! Who may call when tokens are required.
 
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{GetServingStatusRequest, Status};

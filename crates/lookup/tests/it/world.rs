@@ -137,7 +137,7 @@ impl Service {
         EmbeddingLookupClient::connect(format!("http://{}", self.address)).await.unwrap()
     }
 
-    /// Ask for the status until it satisfies `is_there`.
+    /// Request the status until it satisfies `is_there`.
     pub(crate) async fn until(
         &self,
         is_there: impl Fn(&GetServingStatusResponse) -> bool,
@@ -153,7 +153,7 @@ impl Service {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, asking).await.expect("the service gets there in time")
+        tokio::time::timeout(PATIENCE, asking).await.expect("the status is reached in time")
     }
 
     pub(crate) async fn until_serving(&self, manifest: &Manifest) -> GetServingStatusResponse {

@@ -1,4 +1,4 @@
-//! Training from outside: batches, steps, saving and going on.
+//! Training through the public API: batches, steps, saving and resuming.
 
 use std::sync::Arc;
 

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// Shortest token that is taken: 16 characters of hexadecimal are 64 bits, beyond guessing over a network.
+/// Minimum length of a token: 16 hexadecimal characters are 64 bits, which cannot be guessed over a network.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// How often the file is looked at. A secret that is mounted into a container takes longer to arrive.
+/// How often the file is read. An update of a secret mounted into a container takes longer than that.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 type Digest = [u8; blake3::OUT_LEN];
@@ -25,26 +25,18 @@ type Clients = HashMap<Digest, Arc<str>>;
 
 /// A file of tokens that can't be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum TokensError {
     /// It can't be read.
     #[error("can't read the file of client tokens {}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A line is malformed. Its text is not shown: it may contain a token.
     #[error("{}, line {line}: {fault}", path.display())]
-    BadLine {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
+    BadLine { path: PathBuf, line: usize, fault: &'static str },
     /// The file lists no client.
     #[error("{} lists no client; add one line `NAME TOKEN` for each", .0.display())]
     Empty(PathBuf),
@@ -78,13 +70,13 @@ pub struct Guard(Option<Arc<Listed>>);
 struct Listed {
     path: PathBuf,
     clients: ArcSwap<Clients>,
-    /// What the last look at the file came to: the digest of its text, or why it can't be read.
+    /// The result of the last read: the digest of the file's text, or why it can't be read.
     seen: Mutex<Result<Digest, io::ErrorKind>>,
 }
 
 impl Guard {
     /// Admit the clients of the file, one a line: name and token, separated by white space. A name may have
-    /// several tokens. Lines that begin with `#` are left out. Without a file, any client is admitted.
+    /// several tokens. Lines that begin with `#` are ignored. Without a file, any client is admitted.
     ///
     /// # Errors
     /// [`TokensError`], for a file that can't be read or lists no client, and for the first malformed line.
@@ -117,7 +109,7 @@ impl Guard {
     }
 
     /// Who calls, by the value of the header `authorization`: `Bearer TOKEN`, or `Basic` with the token as the password
-    /// (RFC 7617), as browsers send it; its user name is not looked at.
+    /// (RFC 7617), as browsers send it; its user name is ignored.
     ///
     /// # Errors
     /// [`Refused`], which is counted.
@@ -213,7 +205,7 @@ fn parse(path: &Path, text: &str) -> Result<Clients, TokensError> {
             return Err(bad("the token is shorter than 16 characters; `openssl rand -hex 32` makes one"));
         }
         if clients.insert(digest(token), name.into()).is_some() {
-            return Err(bad("the token is on an earlier line as well"));
+            return Err(bad("an earlier line has the same token"));
         }
     }
     if clients.is_empty() { Err(TokensError::Empty(path.to_owned())) } else { Ok(clients) }
@@ -289,7 +281,7 @@ mod tests {
         check("secretsecretsecret\n", "line 1: write NAME TOKEN");
         check(&format!("a {ONE}\nb secret"), "line 2: the token is shorter than 16");
         check("a secret secretsecret", "line 1: a token is one word");
-        check(&format!("a {ONE}\nb {ONE}"), "line 2: the token is on an earlier line");
+        check(&format!("a {ONE}\nb {ONE}"), "line 2: an earlier line has the same token");
         let missing = Guard::open(Some(Path::new("/no/such/file"))).unwrap_err();
         assert!(missing.to_string().contains("/no/such/file"), "{missing}");
     }

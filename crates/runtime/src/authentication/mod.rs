@@ -6,8 +6,8 @@
 //! ```
 //!
 //! [`Guard`] is the server's side, [`Token`] the client's. Tokens are compared by digest, so the time that a comparison
-//! takes says nothing of them, and they appear in no log, error or metric. They travel as they are: where the network
-//! can be listened to, TLS has to end in front of the service.
+//! takes reveals nothing, and they appear in no log, error or metric. They are sent in the clear: on a network that others
+//! can listen to, terminate TLS in front of the service.
 
 mod guard;
 mod token;

@@ -7,15 +7,14 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// There is no usable token.
+/// The token can't be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum TokenError {
     /// The file can't be read.
     #[error("can't read the token file {}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
@@ -27,11 +26,11 @@ pub enum TokenError {
 /// Adds `authorization: Bearer TOKEN` to calls; as an [`Interceptor`], to those of a gRPC client.
 #[derive(Debug, Clone)]
 pub enum Token {
-    /// Calls carry none.
+    /// Calls carry no token.
     None,
-    /// The one that is given.
+    /// The given token.
     Given(MetadataValue<Ascii>),
-    /// The one that the file holds at the time of each call, so that a changed one counts at once. For clients that call
+    /// The token in the file at the time of each call, so that a change takes effect at once. For clients that call only
     /// now and then.
     File(PathBuf),
 }

@@ -3,8 +3,8 @@
 use serde_yaml::{Mapping, Value};
 
 const PREFIX: &str = "DAYVEC__";
-/// How a variable begins whose writer meant [`PREFIX`], if a double underscore follows further on. Others of this
-/// beginning are no settings: `DAYVEC_SHARDS`.
+/// A variable with this prefix and a double underscore further on was probably meant to begin with [`PREFIX`]. Other
+/// variables with this prefix are not settings, for example `DAYVEC_SHARDS`.
 const NEARLY: &str = "DAYVEC_";
 
 /// The variable of a setting with this dotted name.
@@ -12,7 +12,7 @@ pub(super) fn name_of(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
 }
 
-/// Whether a variable was meant for a setting, and lacks an underscore.
+/// Whether a variable was probably meant as a setting, but lacks an underscore.
 pub(super) fn is_misspelt(name: &str) -> bool {
     !name.starts_with(PREFIX) && name.strip_prefix(NEARLY).is_some_and(|rest| rest.contains("__"))
 }

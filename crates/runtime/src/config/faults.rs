@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Number, Value};
 
-/// More faults than one reads at once; also what ends the search.
+/// Maximum number of faults to report; it also bounds the search.
 const MOST_FAULTS: usize = 32;
 
 /// One step from a value into it.
@@ -60,7 +60,7 @@ fn attempt<Raw: DeserializeOwned>(value: &Value) -> Result<Raw, Fault> {
 }
 
 impl Fault {
-    /// The fault for people, beginning with its key.
+    /// The fault as text, beginning with its key.
     fn sentence(&self, value: &Value) -> String {
         if let Some(field) = self.missing() {
             return format!("{}: is missing", show(&[&self.path[..], &[Step::Key(field)]].concat()));

@@ -23,32 +23,21 @@ pub use values::{duration, parse_url};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message says")]
 pub enum ConfigError {
     /// The file can't be read.
     #[error("can't read the configuration {}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// The text is not YAML.
     #[error("{name} is not YAML: {message}")]
-    NotYaml {
-        /// The file, or "the shipped configuration".
-        name: String,
-        /// What the YAML reader says, with line and column.
-        message: String,
-    },
+    NotYaml { name: String, message: String },
     /// Values are wrong or missing: all of them. The name includes the environment's variables that replace values.
     #[error("{name} has {} fault{}:\n  - {}", faults.len(), if faults.len() == 1 { "" } else { "s" }, faults.join("\n  - "))]
-    Faults {
-        /// The file, or "the shipped configuration".
-        name: String,
-        /// One sentence a fault, beginning with the key.
-        faults: Vec<String>,
-    },
+    Faults { name: String, faults: Vec<String> },
 }
 
 /// Read `shipped_yaml`, `file` over it, and the environment over both; check.
@@ -87,12 +76,12 @@ where
     parse::<Raw, C>(source, settings.iter().map(|(name, value)| (environment::name_of(name), value.clone())))
 }
 
-/// The shipped file in messages.
+/// The name of the shipped file in messages.
 const SHIPPED: &str = "the shipped configuration";
 
-/// What [`parse`] reads.
+/// Input of [`parse`].
 struct Source<'a> {
-    /// The user's file, in messages.
+    /// The name of the user's file in messages.
     name: String,
     /// Its text.
     text: String,
