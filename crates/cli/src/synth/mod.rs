@@ -20,7 +20,8 @@ mod random;
 mod taste;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::prelude::*;
 
 pub use options::{SynthError, SynthOptions};
 
@@ -65,35 +66,22 @@ pub fn generate_with_progress(
     write_parts(options, &events, on_part)
 }
 
-/// Threads take the next part from a shared counter until none is left.
+/// Write the parts in parallel; the first error stops the others from starting. Returns the number of events.
 fn write_parts(
     options: &SynthOptions,
     events: &Path,
     on_part: &(dyn Fn(u64) + Sync),
 ) -> Result<u64, SynthError> {
-    let n_threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let texts = Texts::new(options);
-    let (next, total, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let work = || -> Result<(), SynthError> {
-        loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= options.n_parts() || failed.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let n_events = write_part(options, events, &texts, part)
-                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-            total.fetch_add(n_events, Ordering::Relaxed);
-            on_part(n_events);
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(|error| {
+        SynthError::Write { path: events.to_owned(), source: std::io::Error::other(error) }
     })?;
-    Ok(total.into_inner())
+    let texts = Texts::new(options);
+    let write = |part| {
+        let n_events = write_part(options, events, &texts, part)?;
+        on_part(n_events);
+        Ok(n_events)
+    };
+    threads.install(|| (0..options.n_parts()).into_par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b)))
 }
 
 fn write_part(options: &SynthOptions, events: &Path, texts: &Texts, part: u64) -> Result<u64, SynthError> {
