@@ -1,5 +1,7 @@
 """What no tool checks of rendered manifests: that what one object names is there, and that shards and jobs are whole."""
 
+import re
+
 from agree import EXIT_CODES, called, find, listens, manifest_places, name_of, pods, program_of
 
 REFERENCES = {"configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap"}
@@ -31,11 +33,13 @@ def selectors(objects):
                 missing = [name_of(owner) for owner, template in hit if port["targetPort"] not in port_names(template)]
                 if missing:
                     yield f"{name_of(one)}: {missing} have no port {port['targetPort']}"
+                elif port["targetPort"] != port["name"]:
+                    yield f"{name_of(one)}: its port {port['name']} leads to the port {port['targetPort']} of the pods"
         elif kind == "NetworkPolicy":
             hit = selected(objects, spec["podSelector"])
             if not hit:
                 yield f"{name_of(one)} selects nothing"
-            for port in [port["port"] for rule in spec.get("ingress", []) for port in rule["ports"]]:
+            for port in [port.get("port") for rule in spec.get("ingress", []) for port in rule.get("ports", [])]:
                 if not any(port in port_names(template) for _, template in hit):
                     yield f"{name_of(one)} opens port {port}, which no selected pod has"
         elif kind == "ServiceMonitor":
@@ -154,14 +158,18 @@ def daily(objects):
         for key, value in wanted.items():
             if given.get(key) != value:
                 yield f"{name_of(owner)}: {key} is {given.get(key)}, not {value}"
-        minute, hour = map(int, cron["schedule"].split()[:2])
-        ends = hour * 3600 + minute * 60 + cron.get("startingDeadlineSeconds", 0) + job.get("activeDeadlineSeconds", 0)
-        if "activeDeadlineSeconds" not in job or ends > 24 * 3600:
+        daily_at = re.fullmatch(r"(\d+) (\d+) \* \* \*", cron["schedule"])
+        if not daily_at or cron.get("suspend") or job.get("suspend"):
+            yield f"{name_of(owner)}: {cron['schedule']} does not start it once a day, or it is suspended"
+            continue
+        starts = int(daily_at[2]) * 3600 + int(daily_at[1]) * 60
+        deadlines = [cron.get("startingDeadlineSeconds"), job.get("activeDeadlineSeconds")]
+        if None in deadlines or starts + sum(deadlines) > 24 * 3600:
             yield f"{name_of(owner)}: its deadlines do not end it before midnight"
         if not 1 <= job.get("parallelism", 0) <= job["completions"]:
             yield f"{name_of(owner)}: parallelism is {job.get('parallelism')} for {job['completions']} shards"
-        if "ttlSecondsAfterFinished" not in job:
-            yield f"{name_of(owner)}: a finished job is never removed"
+        if job.get("ttlSecondsAfterFinished", 0) < 86_400 or "backoffLimit" not in job:
+            yield f"{name_of(owner)}: a finished job is kept for no day or for good, or has no backoffLimit"
 
 
 def probes(objects):
@@ -179,28 +187,39 @@ def probes(objects):
 
 
 def openings(objects):
-    """Traffic comes in only from named peers, on named ports; it leaves to any address by HTTPS alone."""
+    """Traffic comes in only from labelled peers, on named ports, `admin` for scrapers alone; it leaves to any address by
+    HTTPS alone."""
     for policy in (one for one in objects if one["kind"] == "NetworkPolicy"):
         for direction, peers in (("ingress", "from"), ("egress", "to")):
             for rule in policy["spec"].get(direction, []):
-                peer = rule.get(peers) or [{}]
-                anyone = any(not (one.get("namespaceSelector") or one.get("podSelector") or one.get("ipBlock")) for one in peer)
-                whole = any(one.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0") for one in peer)
-                ports = [port.get("port") for port in rule.get("ports", [{}])]
-                if anyone or None in ports or (whole and (direction == "ingress" or ports != [443])):
-                    yield f"{name_of(policy)}: {direction} is open to {'any peer' if anyone or whole else 'named peers'} on {ports}"
+                peer, ports = rule.get(peers) or [{}], rule.get("ports") or [{}]
+                anyone = not all(map(labelled, peer))
+                wide = any(int(one.get("ipBlock", {}).get("cidr", "/32").rsplit("/", 1)[1]) < 8 for one in peer)
+                numbers = [port.get("port") for port in ports]
+                admin = "admin" in numbers and policy["metadata"]["name"] != "metrics"
+                ranges = any("endPort" in port for port in ports)
+                if anyone or admin or ranges or None in numbers or (wide and (direction == "ingress" or numbers != [443])):
+                    yield f"{name_of(policy)}: {direction} is open to {'any peer' if anyone or wide else 'named peers'} on {numbers}"
+
+
+def labelled(peer):
+    """Whether a peer of a policy is an address block, or chosen by labels and not by the mere presence of some."""
+    selectors = [peer[key] for key in ("namespaceSelector", "podSelector") if key in peer]
+    return "ipBlock" in peer or bool(selectors) and all(selector.get("matchLabels") for selector in selectors)
 
 
 def secrets(objects):
     """Credentials are in Secrets, mounted read-only for the pod's group; none stands in a ConfigMap or a variable."""
-    words = ("SECRET", "PASSWORD", "TOKEN=", "ACCESS_KEY", "ACCOUNT_KEY", "CREDENTIAL")
+    words = ("SECRET", "PASSW", "TOKEN", "ACCESS_KEY", "ACCOUNT_KEY", "API_KEY", "PRIVATE_KEY", "STORAGE_KEY", "SAS_", "CREDENTIAL")
     plain = [(name_of(one), f"{key}={value}") for one in objects if one["kind"] == "ConfigMap" for key, value in one.get("data", {}).items()]
     for owner, template in pods(objects):
         spec = template["spec"]
         for volume in spec.get("volumes", []):
-            if "secret" in volume and (volume["secret"].get("defaultMode") != 0o440 or volume["secret"].get("optional")):
+            modes = {item.get("mode", 0o440) for item in volume.get("secret", {}).get("items", [])}
+            modes.add(volume.get("secret", {}).get("defaultMode"))
+            if "secret" in volume and (modes != {0o440} or volume["secret"].get("optional")):
                 yield f"{name_of(owner)}: the Secret {volume['secret']['secretName']} is not mounted with mode 0440, or is optional"
-        for container in spec["containers"]:
+        for container in spec["containers"] + spec.get("initContainers", []):
             plain += [(name_of(owner), f"{one['name']}={one['value']}") for one in container.get("env", []) if "value" in one]
             of_secrets = {volume["name"] for volume in spec.get("volumes", []) if "secret" in volume}
             for mount in container.get("volumeMounts", []):
@@ -208,7 +227,7 @@ def secrets(objects):
                     yield f"{name_of(owner)}: {mount['mountPath']} is writable, or a copy that is never renewed (subPath)"
     for where, variable in plain:
         name, value = variable.split("=", 1)
-        if value and not value.startswith("/") and any(word in f"{name}=".upper() for word in words):
+        if value and not name.endswith("_FILE") and any(word in name.upper() for word in words):
             yield f"{where}: {name} holds a credential in plain text"
 
 
