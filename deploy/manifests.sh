@@ -22,7 +22,7 @@ for manifest in crates/*/Cargo.toml; do
   stand_in "$out/$crate/src/lib.rs"
   if [ -f "$crate/src/main.rs" ]; then stand_in "$out/$crate/src/main.rs" program; fi
   if [ -f "$crate/build.rs" ]; then stand_in "$out/$crate/build.rs" program; fi
-  # Examples and benchmarks that a manifest names must be there, though nobody builds them here.
+  # Examples and benchmarks that a manifest names must be there, though they are not built here.
   sed -n 's/^path = "\(examples\|benches\)\(.*\)"/\1\2/p' "$manifest" | while read -r target; do
     stand_in "$out/$crate/$target" program
   done

@@ -73,7 +73,7 @@ class Browser:
             where = f"{path} at {width} px, {scheme}"
             context = self.browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             tab = context.new_page()
-            # The status of the page itself is compared below; Chromium tells it in the console as well.
+            # The status of the page itself is compared below; Chromium reports it in the console as well.
             tab.on("console", lambda message: self.note(message, where, status))
             tab.on("pageerror", lambda error: faults.append(f"{where}: {error}"))
             tab.on("requestfailed", lambda request: faults.append(f"{where}: {request.url} failed"))

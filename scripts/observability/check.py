@@ -130,12 +130,12 @@ def alerts(files):
     headings = re.findall(r"^#+ (.+)$", RUNBOOK.read_text(), re.MULTILINE)
     anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
     for rule in files.alerts:
-        name, told = rule["alert"], rule.get("annotations", {})
+        name, annotations = rule["alert"], rule.get("annotations", {})
         if rule.get("labels", {}).get("severity") not in ("page", "warning"):
             yield f"{name}: severity is not page or warning"
-        if not told.get("summary") or not re.search(r"\$value|\d", told.get("description", "")):
+        if not annotations.get("summary") or not re.search(r"\$value|\d", annotations.get("description", "")):
             yield f"{name}: no summary, or a description without a number"
-        if told.get("runbook") != f"docs/runbook.md#{name.lower()}" or anchors.count(name.lower()) != 1:
+        if annotations.get("runbook") != f"docs/runbook.md#{name.lower()}" or anchors.count(name.lower()) != 1:
             yield f"{name}: its runbook annotation is not the section of docs/runbook.md with its name"
     names = {rule["alert"] for rule in files.alerts}
     section = RUNBOOK.read_text().partition("\n## Alerts\n")[2].partition("\n## ")[0]
