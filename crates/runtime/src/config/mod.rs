@@ -2,9 +2,11 @@
 //! checks.
 //!
 //! The shipped file *is* the defaults, so a user's file needs only what differs: maps are merged; lists, scalars and
-//! values with a YAML tag are replaced. A map with a `name` is a choice and its settings: another name replaces the map. A program has two types: `Raw`, which mirrors the file
+//! values with a YAML tag are replaced. A map with a `name` is a choice and its settings: another name replaces the
+//! map. A program has two types: `Raw`, which mirrors the file
 //! (`#[serde(deny_unknown_fields)]`, no defaults), and `Config`, which the program uses, made by
-//! `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] reports the faults of both steps together, one
+//! `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] reports the faults of both steps
+//! together, one
 //! a line, so that an operator fixes them in one go. Relative paths are relative to the working directory, as on a
 //! command line.
 
