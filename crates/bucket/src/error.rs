@@ -98,10 +98,10 @@ impl BucketError {
             Error::NotFound { .. } => Self::NotFound { url: url_text, key },
             Error::AlreadyExists { .. } => Self::AlreadyThere { url: url_text, key },
             Error::InvalidPath { .. } => Self::BadKey { key },
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            source if is_denial(&source) => {
                 Self::Denied { url: url_text, action, key, advice: advice(url), source: Box::new(source) }
             }
-            _ => Self::Unreachable {
+            source => Self::Unreachable {
                 url: url_text,
                 action,
                 key,
@@ -112,12 +112,31 @@ impl BucketError {
     }
 }
 
+/// Whether the store answered 401 or 403.
+///
+/// `object_store` gives reads and writes an error of their own for that, and a listing only [`Generic`], whose type of
+/// source is private to it; the answer's status then stands in the source's text alone.
+///
+/// [`Generic`]: object_store::Error::Generic
+fn is_denial(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
+        Error::Generic { source, .. } => {
+            let text = source.to_string();
+            ["401", "403"].iter().any(|status| text.contains(&format!("status code: {status} ")))
+        }
+        _ => false,
+    }
+}
+
 /// What to check first when a store of this kind fails.
 fn advice(url: &Url) -> &'static str {
     match url.scheme() {
         "file" => "check that the folder is readable and writable and that the disk has space",
         "s3" | "s3a" => {
-            "check the URL, the network, AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "check the URL, the network, AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
+             (without a key, the role of the machine is tried)"
         }
         "gs" => "check the URL, the network and GOOGLE_APPLICATION_CREDENTIALS",
         "memory" => "this is a bug in dayvec",

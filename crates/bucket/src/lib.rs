@@ -22,9 +22,11 @@
 mod bucket;
 mod error;
 mod files;
+mod location;
 mod log;
 mod open;
 
 pub use bucket::{Bucket, Created, Entry, unique_name};
 pub use error::BucketError;
+pub use location::parse_url;
 pub use log::{Append, Log, Record};

@@ -14,7 +14,7 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
-use crate::BucketError;
+use crate::{BucketError, location};
 
 /// Requests are retried for this long; with one more connection attempt, a missing endpoint is reported within ten
 /// seconds.
@@ -26,11 +26,7 @@ type Options = Vec<(String, String)>;
 /// The store of a URL, and the prefix inside it.
 pub(crate) fn open(url: &Url, options: Options) -> Result<(Arc<dyn ObjectStore>, Path), BucketError> {
     let bad = |reason: String| BucketError::BadUrl { url: url.to_string(), reason };
-    let (scheme, path) = ObjectStoreScheme::parse(url).map_err(|_| {
-        bad("write a folder, or a URL of the form file:///folder, s3://bucket/prefix, gs://bucket/prefix, \
-             az://container/prefix or memory:///"
-            .into())
-    })?;
+    let (scheme, path) = location::scheme(url).map_err(bad)?;
     let store: object_store::Result<Arc<dyn ObjectStore>> = match scheme {
         ObjectStoreScheme::Local => Ok(Arc::new(LocalFileSystem::new().with_fsync(true))),
         ObjectStoreScheme::Memory => Ok(Arc::new(InMemory::new())),
@@ -58,7 +54,7 @@ pub(crate) fn open(url: &Url, options: Options) -> Result<(Arc<dyn ObjectStore>,
             let key = AzureConfigKey::Client(ClientConfigKey::ConnectTimeout);
             builder.with_config(key, CONNECT_TIMEOUT).build().map(|store| Arc::new(store) as _)
         }
-        _ => return Err(bad("a web address is not an object store; use s3://, gs:// or az://".into())),
+        _ => return Err(bad("this kind of store is not supported".into())),
     };
     Ok((store.map_err(|error| bad(error.to_string()))?, path))
 }

@@ -1,6 +1,6 @@
 //! `dayvec get USER`: one user's embedding, as the lookup service answers it.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use dayvec_core::Day;
 use dayvec_proto::lookup::v1::embedding_lookup_client::EmbeddingLookupClient;
 use dayvec_proto::lookup::v1::{
@@ -42,7 +42,7 @@ pub struct Args {
 ///
 /// # Errors
 /// With exit code 69 when the service is unavailable, 64 when it refuses the request, 65 when it has another pair of
-/// towers, 1 when it has no embedding of the user.
+/// towers or no embedding of the user.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
@@ -52,7 +52,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let (user, snapshot) = (reply.user.unwrap_or_default(), reply.snapshot.unwrap_or_default());
     if user.embedding.is_none() {
         let (user_id, snapshot) = (&args.user_id, snapshot.snapshot_id);
-        bail!("snapshot {snapshot} has no embedding of user `{user_id}`; ids are written as in the log");
+        let unknown = anyhow!(
+            "snapshot {snapshot} has no embedding of user `{user_id}`; ids are written as in the log"
+        );
+        return Err(unknown).fault(FaultKind::Data);
     }
     Ok(())
 }
@@ -66,7 +69,7 @@ async fn ask(args: &Args) -> anyhow::Result<GetUserEmbeddingResponse> {
         }
     }
     let (user_id, asked) = (&args.user_id, args.lookup.join(", "));
-    Err(anyhow::anyhow!(
+    Err(anyhow!(
         "none of {asked} serves the shard of user `{user_id}`; give --lookup one replica of each shard, separated by commas"
     ))
     .fault(FaultKind::Configuration)

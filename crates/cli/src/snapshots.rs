@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use dayvec_bucket::Bucket;
-use dayvec_runtime::{Fault as _, FaultKind, OrFault as _, WithFault as _, config::parse_url, exit};
+use dayvec_bucket::{Bucket, parse_url};
+use dayvec_runtime::{Fault as _, FaultKind, OrFault as _, WithFault as _, exit};
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
 
 use crate::table::table;

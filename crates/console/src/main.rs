@@ -9,7 +9,7 @@ use dayvec_runtime::program::{self, ConfigArgs};
 
 /// Serve a read-only status page: what is announced, served and trained, and what one user's embedding is based on.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "console", version)]
 struct Cli {
     #[command(flatten)]
     config: ConfigArgs,

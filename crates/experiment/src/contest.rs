@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use anyhow::Context;
-use dayvec_core::{Day, Gate, IdColumn};
+use dayvec_core::{Day, FaultKind, Gate, IdColumn};
 use dayvec_evaluation::baselines::Popularity;
 use dayvec_evaluation::{EvalOptions, Outcomes, Scorer, retrieve};
-use dayvec_runtime::fault::OrFault as _;
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 
-use crate::checkpoint::{Checkpoint, fetch, trained_until};
+use crate::checkpoint::{Checkpoint, NoSuchCheckpoint, fetch, trained_until};
 use crate::config::{Config, PromotionSettings};
 use crate::evaluate::{model_scorer, truth};
 use crate::store::Store;
@@ -36,12 +36,23 @@ pub struct ServingModel {
     pub recall: Option<f64>,
 }
 
+/// The checkpoint of the model that serves is gone from the bucket, so no other can be compared with it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the checkpoint of the serving model {model_id} is missing; restore it, or promote with force, which then compares \
+     with popularity alone"
+)]
+pub struct ServingModelMissing {
+    model_id: String,
+}
+
 impl Contest {
     /// Measure a model, popularity and the serving model (where there is one) on the test days of the first, over the
     /// users that both models can encode.
     ///
     /// # Errors
-    /// With the exit code that says what the caller can do.
+    /// With their kind of fault; [`NoSuchCheckpoint`] when there is no such candidate, [`ServingModelMissing`] when the
+    /// serving model has no checkpoint any more.
     pub fn run(
         config: &Config,
         store: &Store,
@@ -61,7 +72,13 @@ impl Contest {
             serving: None,
         };
         let Some(serving) = serving else { return Ok(contest) };
-        let serving_cut_off = trained_until(&fetch(store, serving, &config.work_dir)?)?;
+        let folder = fetch(store, serving, &config.work_dir).or_else(|error| {
+            match error.is::<NoSuchCheckpoint>() {
+                true => Err(ServingModelMissing { model_id: serving.to_owned() }).fault(FaultKind::Data),
+                false => Err(error),
+            }
+        })?;
+        let serving_cut_off = trained_until(&folder)?;
         contest.serving = Some(ServingModel { cut_off: serving_cut_off, recall: None });
         if serving_cut_off > cut_off {
             return Ok(contest);

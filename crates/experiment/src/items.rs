@@ -27,13 +27,16 @@ impl ItemFeatures {
     pub(crate) fn prepare(config: &Config, store: &Store, history: &Sequences) -> anyhow::Result<Self> {
         let staging = config.work_dir.join("items");
         let items = match &config.items {
-            ItemSource::Read(url) => Self::read(&fetch(store, url, &staging)?)?,
+            ItemSource::Read(url) => {
+                Self::read(&fetch(store, url, &staging).context("items.read")?).context("items.read")?
+            }
             ItemSource::Build { options, text } => {
                 let text = match text {
                     None => None,
                     Some((url, columns)) => {
-                        let text = read_item_text(&fetch(store, url, &staging)?, columns);
-                        Some(text.or_fault().context("read item text")?)
+                        let table = fetch(store, url, &staging).context("items.build.text.path")?;
+                        let text = read_item_text(&table, columns).or_fault();
+                        Some(text.context("items.build.text")?)
                     }
                 };
                 let table = build_items(history, text.as_ref(), options);

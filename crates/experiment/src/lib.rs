@@ -33,7 +33,7 @@ pub use config::{
     ItemSource, ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings,
     PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
 };
-pub use contest::{Contest, ServingModel};
+pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::Report;
 pub use evaluate::evaluate;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};

@@ -21,7 +21,7 @@ use crate::checkpoint::Checkpoint;
 use crate::encode::{BucketAfter, BucketBefore, encode_buckets};
 use crate::progress::Progress;
 use crate::state_store::{StateId, StateStore};
-use crate::statistics::Statistics;
+use dayvec_report::SnapshotStatistics;
 
 /// Buckets that are fetched or written at once.
 const AT_ONCE: usize = 8;
@@ -74,7 +74,10 @@ impl BucketIo {
     }
 
     /// Write some buckets; gives their statistics as they come.
-    async fn write_wave(self, wave: Vec<(u32, BucketAfter)>) -> anyhow::Result<Vec<(u32, Statistics)>> {
+    async fn write_wave(
+        self,
+        wave: Vec<(u32, BucketAfter)>,
+    ) -> anyhow::Result<Vec<(u32, SnapshotStatistics)>> {
         let mut written = Vec::with_capacity(wave.len());
         let mut waiting = wave.into_iter();
         let mut tasks = JoinSet::new();
@@ -117,7 +120,7 @@ pub(crate) struct WaveEncoder<'a> {
     pub(crate) shutdown: &'a CancellationToken,
 }
 
-type Writing = JoinHandle<anyhow::Result<Vec<(u32, Statistics)>>>;
+type Writing = JoinHandle<anyhow::Result<Vec<(u32, SnapshotStatistics)>>>;
 
 impl WaveEncoder<'_> {
     /// Do the waves, in order, reporting to `progress`.

@@ -12,8 +12,8 @@ use dayvec_snapshot::{
 
 use crate::gates::{GateLimits, judge};
 use crate::rank::effective_rank;
-use crate::statistics::Statistics;
 use crate::summary::Outcome;
+use dayvec_report::SnapshotStatistics;
 
 /// Rows whose effective rank is judged: a bucket is a random sample of users, so the first ones will do.
 const SAMPLED_ROWS: u64 = 8_192;
@@ -46,7 +46,7 @@ pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Resu
 pub(crate) struct DoneBuckets {
     parts: BTreeMap<u32, Part>,
     /// The parts' statistics, added up.
-    pub(crate) statistics: Statistics,
+    pub(crate) statistics: SnapshotStatistics,
 }
 
 impl DoneBuckets {
@@ -58,7 +58,7 @@ impl DoneBuckets {
     /// Read the done markers.
     pub(crate) async fn read(publisher: &Publisher) -> anyhow::Result<Self> {
         let parts = publisher.done_buckets().await.or_fault()?;
-        let mut statistics = Statistics::default();
+        let mut statistics = SnapshotStatistics::default();
         for part in parts.values() {
             statistics.add(&statistics_of(part)?);
         }
@@ -101,7 +101,7 @@ pub(crate) async fn announce(
 }
 
 /// The statistics that a part was written with.
-pub(crate) fn statistics_of(part: &Part) -> anyhow::Result<Statistics> {
+pub(crate) fn statistics_of(part: &Part) -> anyhow::Result<SnapshotStatistics> {
     serde_json::from_value(part.statistics.clone())
         .with_context(|| format!("read the statistics of {}", part.part))
 }

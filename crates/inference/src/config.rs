@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
+use dayvec_bucket::parse_url;
+use dayvec_runtime::config::{self, ConfigError, duration};
 use dayvec_snapshot::ElementType;
 use serde::{Deserialize, Serialize};
 use url::Url;

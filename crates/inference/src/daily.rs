@@ -22,8 +22,8 @@ use crate::progress::Progress;
 use crate::request::DailyRequest;
 use crate::share;
 use crate::state_store::{StateId, StateStore};
-use crate::statistics::Statistics;
 use crate::summary::{DailySummary, Outcome, StageTimes};
+use dayvec_report::SnapshotStatistics;
 
 /// Run a day.
 ///
@@ -242,7 +242,7 @@ impl DailyRun<'_> {
 /// How a run ended, and what is there of its snapshot.
 struct RunEnd {
     outcome: Outcome,
-    statistics: Statistics,
+    statistics: SnapshotStatistics,
     items: u64,
     gates: Vec<Gate>,
     /// Buckets that an earlier attempt had done.
@@ -258,7 +258,7 @@ impl RunEnd {
     }
 
     /// With this worker's share done, and others' not.
-    const fn of_share(statistics: Statistics, resumed_buckets: u32) -> Self {
+    const fn of_share(statistics: SnapshotStatistics, resumed_buckets: u32) -> Self {
         Self { outcome: Outcome::ShareDone, statistics, items: 0, gates: Vec::new(), resumed_buckets }
     }
 }

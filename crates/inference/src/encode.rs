@@ -6,7 +6,7 @@ use dayvec_core::{Actions, Day, EmbeddingBlock, IdInterner, Sequences};
 use dayvec_sequences::{Keep, state};
 
 use crate::checkpoint::Checkpoint;
-use crate::statistics::Statistics;
+use dayvec_report::SnapshotStatistics;
 
 /// What is known of a bucket before today.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(crate) struct BucketAfter {
     /// The users' embeddings, in the order of the state.
     pub(crate) rows: EmbeddingBlock,
     /// What they are like.
-    pub(crate) statistics: Statistics,
+    pub(crate) statistics: SnapshotStatistics,
 }
 
 /// Merge events into some buckets, encode the users that changed, carry the others.
@@ -90,11 +90,11 @@ impl MergedBucket {
     /// Put the encoded rows, `[to_encode, dim]`, among the carried ones.
     fn finish(self, encoded: &[f32], dim: usize, day: Day) -> BucketAfter {
         let Self { state, input, last, changed, .. } = self;
-        let mut statistics = Statistics {
+        let mut statistics = SnapshotStatistics {
             active: changed.iter().filter(|&&changed| changed).count() as u64,
             actions: state.n_actions() as u64,
             unknown_item_actions: self.unknown_item_actions as u64,
-            ..Statistics::default()
+            ..SnapshotStatistics::default()
         };
         let mut rows = EmbeddingBlock::new(dim);
         let mut fresh = self.to_encode.iter().zip(encoded.chunks_exact(dim)).peekable();

@@ -3,7 +3,7 @@
 use dayvec_core::Gate;
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::Statistics;
+use dayvec_report::SnapshotStatistics;
 
 /// Limits of the gates; `config/inference.yaml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl GateLimits {
 /// effective rank of a sample of its rows. What there is nothing to judge by is left out.
 #[must_use]
 pub fn judge(
-    run: &Statistics,
+    run: &SnapshotStatistics,
     users_before: Option<u64>,
     effective_rank: f64,
     limits: &GateLimits,
@@ -96,8 +96,8 @@ mod tests {
         }
     }
 
-    fn good() -> Statistics {
-        Statistics {
+    fn good() -> SnapshotStatistics {
+        SnapshotStatistics {
             users: 100,
             encoded: 10,
             active: 10,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     /// Names of the gates that fail.
-    fn check(run: &Statistics, users_before: Option<u64>, rank: f64, expected: &[&str]) {
+    fn check(run: &SnapshotStatistics, users_before: Option<u64>, rank: f64, expected: &[&str]) {
         let gates = judge(run, users_before, rank, &limits());
         let failed: Vec<&str> =
             gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
@@ -124,13 +124,23 @@ mod tests {
         check(&good(), Some(49), 5.0, &["users against the last snapshot"]);
         check(&good(), Some(100), 1.5, &["effective rank"]);
         check(&good(), Some(100), f64::NAN, &["effective rank"]);
-        check(&Statistics { not_finite: 1, ..good() }, None, 5.0, &["rows that are not finite"]);
-        check(&Statistics { zero: 1, ..good() }, None, 5.0, &["rows of zeros"]);
-        check(&Statistics { constant: 1, ..good() }, None, 5.0, &["constant rows"]);
-        check(&Statistics { max_norm_error: 0.02, ..good() }, None, 5.0, &["largest norm error"]);
-        check(&Statistics { active_encoded: 8, ..good() }, None, 5.0, &["share of active users encoded"]);
-        check(&Statistics { cosine_sum: 2.0, ..good() }, None, 5.0, &["mean cosine to the last embeddings"]);
-        check(&Statistics { compared: 1, cosine_sum: 0.0, ..good() }, None, 5.0, &[]);
-        check(&Statistics { users: 0, ..Default::default() }, None, 0.0, &["users"]);
+        check(&SnapshotStatistics { not_finite: 1, ..good() }, None, 5.0, &["rows that are not finite"]);
+        check(&SnapshotStatistics { zero: 1, ..good() }, None, 5.0, &["rows of zeros"]);
+        check(&SnapshotStatistics { constant: 1, ..good() }, None, 5.0, &["constant rows"]);
+        check(&SnapshotStatistics { max_norm_error: 0.02, ..good() }, None, 5.0, &["largest norm error"]);
+        check(
+            &SnapshotStatistics { active_encoded: 8, ..good() },
+            None,
+            5.0,
+            &["share of active users encoded"],
+        );
+        check(
+            &SnapshotStatistics { cosine_sum: 2.0, ..good() },
+            None,
+            5.0,
+            &["mean cosine to the last embeddings"],
+        );
+        check(&SnapshotStatistics { compared: 1, cosine_sum: 0.0, ..good() }, None, 5.0, &[]);
+        check(&SnapshotStatistics { users: 0, ..Default::default() }, None, 0.0, &["users"]);
     }
 }

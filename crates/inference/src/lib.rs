@@ -30,12 +30,10 @@ mod request;
 mod schedule;
 mod share;
 mod state_store;
-mod statistics;
 mod summary;
 
 pub use cli::{Cli, Command, RunArgs, main};
 pub use daily::run;
 pub use request::DailyRequest;
 pub use schedule::{Scheduler, schedule};
-pub use statistics::Statistics;
 pub use summary::{DailySummary, Outcome, Start};

@@ -4,13 +4,13 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::statistics::Statistics;
+use dayvec_report::SnapshotStatistics;
 
 /// Reports how far a run is.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     n_buckets: u32,
-    so_far: Statistics,
+    so_far: SnapshotStatistics,
 }
 
 impl Progress {
@@ -20,13 +20,13 @@ impl Progress {
             let style = ProgressStyle::with_template(template).expect("the template is valid");
             ProgressBar::new(n_buckets.into()).with_style(style)
         });
-        Self { bar, n_buckets, so_far: Statistics::default() }
+        Self { bar, n_buckets, so_far: SnapshotStatistics::default() }
     }
 
     /// A bucket is done; `resumed` when an earlier attempt did it.
-    pub(crate) fn done(&mut self, bucket: u32, statistics: &Statistics, resumed: bool) {
+    pub(crate) fn done(&mut self, bucket: u32, statistics: &SnapshotStatistics, resumed: bool) {
         self.so_far.add(statistics);
-        let Statistics { users, encoded, carried, .. } = *statistics;
+        let SnapshotStatistics { users, encoded, carried, .. } = *statistics;
         let Some(bar) = &self.bar else {
             tracing::info!(bucket, of = self.n_buckets, users, encoded, carried, resumed, "bucket done");
             return;

@@ -10,7 +10,7 @@ use dayvec_runtime::fault::WithFault as _;
 use dayvec_sequences::ReadSummary;
 use serde::Serialize;
 
-use crate::statistics::Statistics;
+use dayvec_report::SnapshotStatistics;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,7 +69,7 @@ pub struct DailySummary {
     /// Buckets that an earlier attempt of the same run had done.
     pub resumed_buckets: u32,
     /// Everything else that was counted.
-    pub statistics: Statistics,
+    pub statistics: SnapshotStatistics,
     /// What was read of the log; none when it has no file for these days.
     pub events: Option<ReadSummary>,
     /// The gates, passed and failed.

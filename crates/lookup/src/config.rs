@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayvec_bucket::parse_url;
 use dayvec_core::Shard;
-use dayvec_runtime::config::{self, ConfigError, duration, parse_url};
+use dayvec_runtime::config::{self, ConfigError, duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 

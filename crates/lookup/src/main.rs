@@ -9,7 +9,7 @@ use dayvec_runtime::program::{self, ConfigArgs};
 
 /// Serve the newest announced snapshot of user and item embeddings over gRPC.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "lookup", version)]
 struct Cli {
     #[command(flatten)]
     config: ConfigArgs,

@@ -33,7 +33,8 @@ pub struct ConfigArgs {
     /// YAML file of settings, which override the shipped ones of config/.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Check the settings, print them as the program resolved them, and exit.
+    /// Check the settings, print them as the program resolved them, and exit. Files and services that they name are not
+    /// opened.
     #[arg(long)]
     pub check_config: bool,
 }

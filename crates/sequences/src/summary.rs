@@ -49,7 +49,7 @@ impl fmt::Display for ReadSummary {
         }
         let rest = [
             (self.duplicates, "duplicates"),
-            (self.beyond_keep, "older than what is kept"),
+            (self.beyond_keep, "not kept (older than the look-back, or beyond the newest actions of a user)"),
             (self.outside_range, "outside the time range"),
         ];
         for (count, words) in rest.into_iter().filter(|(count, _)| *count > 0) {

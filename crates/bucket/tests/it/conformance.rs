@@ -86,6 +86,11 @@ async fn keys_with_nonsense_are_refused(bucket: &Bucket) {
     }
 }
 
+fn s3_url() -> String {
+    std::env::var("DAYVEC_TEST_S3")
+        .expect("DAYVEC_TEST_S3 is not set: run scripts/test.sh, which starts an S3 server for the tests")
+}
+
 async fn conforms(bucket: &Bucket) {
     create_is_exclusive(bucket).await;
     lists_in_key_order(bucket).await;
@@ -116,9 +121,29 @@ async fn local_disk() {
 
 #[tokio::test]
 async fn s3() {
-    let url = std::env::var("DAYVEC_TEST_S3")
-        .expect("DAYVEC_TEST_S3 is not set: run scripts/test.sh, which starts an S3 server for the tests");
+    let url = s3_url();
     let bucket = Bucket::open(&format!("{url}/{}", unique_name()).parse().unwrap()).unwrap();
     conforms(&bucket).await;
     assert_eq!(bucket.local_path("a"), None);
+}
+
+#[tokio::test]
+async fn a_real_s3_server_that_denies_access_says_so_for_every_operation() {
+    let url = s3_url();
+    let wrong_key = ("AWS_SECRET_ACCESS_KEY".to_owned(), "not the key".to_owned());
+    let bucket = Bucket::open_with(&url.parse().unwrap(), std::env::vars().chain([wrong_key])).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let errors = [
+        ("get", bucket.get("a").await.map(|_| ())),
+        ("list", bucket.list("a").await.map(|_| ())),
+        ("list after", bucket.list_after("a", Some("a/b")).await.map(|_| ())),
+        ("size", bucket.size_of("a").await.map(|_| ())),
+        ("put", bucket.put_new("a", "b".into()).await.map(|_| ())),
+        ("fetch folder", bucket.fetch_dir("a", folder.path()).await.map(|_| ())),
+        ("probe", bucket.probe_create().await),
+    ];
+    for (operation, result) in errors {
+        let error = result.unwrap_err();
+        assert!(matches!(error, BucketError::Denied { .. }), "{operation}: {error:?}");
+    }
 }

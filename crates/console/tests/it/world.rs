@@ -13,7 +13,7 @@ use dayvec_core::{
 use dayvec_registry::{DailyStates, NewPromotion, checkpoint, item_features, promote};
 use dayvec_report::{
     Coverage, Evaluation, InterestEntropy, Interval, Recall, RecallByScorer, Report, Retrieval,
-    ScorerMetrics, StageSeconds, Table, TrainingSummary,
+    ScorerMetrics, SnapshotStatistics, StageSeconds, Table, TrainingSummary,
 };
 use dayvec_runtime::Listeners;
 use dayvec_snapshot::{
@@ -107,7 +107,8 @@ impl World {
         };
         publisher.write_items_part(0, items, &()).await.unwrap();
         let gates = vec![Gate::new("effective rank", if passes { 3.0 } else { 1.5 }, Some(2.0), None)];
-        let statistics = serde_json::json!({"encoded": 4, "carried": 6});
+        let statistics =
+            SnapshotStatistics { users: 10, encoded: 4, carried: 6, ..SnapshotStatistics::default() };
         let manifest = publisher.publish(gates, &statistics).await.unwrap();
         match publisher.announce(Reason::Publish, "a test", false).await {
             Ok(_) => assert!(passes),

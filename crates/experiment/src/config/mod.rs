@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dayvec_bucket::parse_url;
 use dayvec_core::{Day, EventSchema, ModelSpec};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::Sizes;
-use dayvec_runtime::config::{self, ConfigError, parse_url};
+use dayvec_runtime::config::{self, ConfigError};
 use serde::{Serialize, Serializer};
 use url::Url;
 

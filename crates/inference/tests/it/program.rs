@@ -90,3 +90,13 @@ fn an_unreachable_bucket_exits_69() {
     let output = inference(&shop, &["--config", "inference.yaml", "--day", "2024-03-01"], &nowhere);
     check(&output, 69, &["s3://nowhere/prefix", "AWS_ENDPOINT_URL"]);
 }
+
+#[test]
+fn a_bucket_that_denies_access_exits_64() {
+    let url = std::env::var("DAYVEC_TEST_S3")
+        .expect("DAYVEC_TEST_S3 is not set: run scripts/test.sh, which starts an S3 server for the tests");
+    let shop = Shop::new();
+    let denied = [("DAYVEC__BUCKET", url.as_str()), ("AWS_SECRET_ACCESS_KEY", "not the key")];
+    let output = inference(&shop, &["--config", "inference.yaml", "--day", "2024-03-01"], &denied);
+    check(&output, 64, &["permission denied", &url, "AWS_SECRET_ACCESS_KEY"]);
+}

@@ -32,7 +32,7 @@ fn from_settings<T: PairSampler + DeserializeOwned + 'static>(
         Ok(sampler) => Ok(Box::new(sampler)),
         Err(error) => Err(ModelError::BadObjective {
             setting: error.path().to_string(),
-            reason: error.into_inner().to_string(),
+            reason: error.into_inner().to_string().replace("there are no fields", "it has no settings"),
         }),
     }
 }
@@ -79,7 +79,7 @@ mod tests {
             (dense(), "objective: missing field `window_days`"),
             (
                 Objective::named("next_action").with("window_days", 28),
-                "objective.window_days: unknown field `window_days`",
+                "objective.window_days: unknown field `window_days`, it has no settings",
             ),
             (
                 Objective::named("sasrec"),

@@ -5,6 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Number, Value};
 
+use super::environment;
+
 /// Maximum number of faults to report; it also bounds the search.
 const MOST_FAULTS: usize = 32;
 
@@ -66,10 +68,27 @@ impl Fault {
             return format!("{}: is missing", show(&[&self.path[..], &[Step::Key(field)]].concat()));
         }
         let key = if self.path.is_empty() { "the whole".to_owned() } else { show(&self.path) };
-        match find(value, &self.path) {
-            Some(Value::Null) => format!("{key}: has no value"),
-            _ => format!("{key}: {}", self.what),
+        match (self.meant(value), find(value, &self.path)) {
+            (Some(meant), _) => {
+                format!("{key}: {}; did you mean {} ({})?", self.what, show(&meant), variable_of(&meant))
+            }
+            (None, Some(Value::Null)) => format!("{key}: has no value"),
+            (None, _) => format!("{key}: {}", self.what),
         }
+    }
+
+    /// The setting that an unknown field such as `run_steps` was probably meant as: `run.steps`.
+    fn meant(&self, value: &Value) -> Option<Vec<Step>> {
+        let (Step::Key(field), parent) = self.path.split_last().filter(|_| self.is_unknown_field())? else {
+            return None;
+        };
+        let siblings = find(value, parent)?.as_mapping()?;
+        siblings.iter().find_map(|(section, settings)| {
+            let section = section.as_str()?;
+            let setting = field.strip_prefix(section)?.strip_prefix('_')?;
+            settings.get(setting)?;
+            Some([parent, &[Step::Key(section.to_owned()), Step::Key(setting.to_owned())]].concat())
+        })
     }
 
     /// The field that serde says is missing from the value at the path.
@@ -118,6 +137,11 @@ fn as_text(value: &Value, path: &[Step]) -> Option<Value> {
     let mut value = value.clone();
     put(&mut value, path, Value::String(text));
     Some(value)
+}
+
+/// The environment's variable for the setting at a path.
+fn variable_of(path: &[Step]) -> String {
+    environment::name_of(&show(path))
 }
 
 fn show(path: &[Step]) -> String {

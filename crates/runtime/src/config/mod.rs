@@ -3,12 +3,10 @@
 //!
 //! The shipped file *is* the defaults, so a user's file needs only what differs: maps are merged; lists, scalars and
 //! values with a YAML tag are replaced. A map with a `name` is a choice and its settings: another name replaces the
-//! map. A program has two types: `Raw`, which mirrors the file
-//! (`#[serde(deny_unknown_fields)]`, no defaults), and `Config`, which the program uses, made by
-//! `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`] reports the faults of both steps
-//! together, one
-//! a line, so that an operator fixes them in one go. Relative paths are relative to the working directory, as on a
-//! command line.
+//! map. A program has two types: `Raw`, which mirrors the file (`#[serde(deny_unknown_fields)]`, no defaults), and
+//! `Config`, which the program uses, made by `TryFrom<Raw, Error = Vec<String>>` with every fault in one list. [`load`]
+//! reports the faults of both steps together, one a line, so that an operator fixes them in one go. Relative paths are
+//! relative to the working directory, as on a command line.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +19,7 @@ mod environment;
 mod faults;
 mod values;
 
-pub use values::{duration, parse_url};
+pub use values::duration;
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +125,10 @@ where
         }
         _ => {}
     }
-    let name = if variables.is_empty() { name } else { format!("{name} (under {})", variables.join(", ")) };
+    let name = match variables.is_empty() {
+        true => name,
+        false => format!("{name}, with {} from the environment,", variables.join(", ")),
+    };
     Err(ConfigError::Faults { name, faults })
 }
 
@@ -231,6 +232,21 @@ secret: null
         }
     }
 
+    #[derive(Debug, Deserialize)]
+    struct RawChoice {
+        choice: Mapping,
+    }
+
+    #[derive(Debug)]
+    struct Choice(Mapping);
+
+    impl TryFrom<RawChoice> for Choice {
+        type Error = Vec<String>;
+        fn try_from(raw: RawChoice) -> Result<Self, Vec<String>> {
+            Ok(Self(raw.choice))
+        }
+    }
+
     fn check(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let source = Source { name: "test.yaml".into(), text: text.into(), shipped: SHIPPED };
         parse::<Raw, Config>(source, variables.iter().map(|&(name, value)| (name.into(), value.into())))
@@ -288,7 +304,8 @@ secret: null
         ] {
             assert!(message.contains(fault), "{fault} is missing from\n{message}");
         }
-        let head = "test.yaml (under DAYVEC__LIMITS__KEYZ, DAYVEC__LISTEN__X) has 7 faults:";
+        let head =
+            "test.yaml, with DAYVEC__LIMITS__KEYZ, DAYVEC__LISTEN__X from the environment, has 7 faults:";
         assert!(message.starts_with(head), "{message}");
     }
 
@@ -297,6 +314,26 @@ secret: null
         let message = check("secret: x", &[("DAYVEC_LIMITS__KEYS", "7")]).unwrap_err().to_string();
         assert!(message.contains("DAYVEC_LIMITS__KEYS: a setting's variable begins with two"), "{message}");
         check("secret: x", &[("DAYVEC_SHARDS", "7"), ("DAYVEC_TOKEN", "a__b")]).unwrap();
+        let message = check("secret: x", &[("DAYVEC__LIMITS_KEYS", "7")]).unwrap_err().to_string();
+        assert!(message.contains("limits_keys: unknown field"), "{message}");
+        assert!(message.contains("did you mean limits.keys (DAYVEC__LIMITS__KEYS)?"), "{message}");
+    }
+
+    #[test]
+    fn another_name_replaces_the_settings_of_the_one_before() {
+        let shipped = "choice: {name: a, x: 1, y: 2}";
+        let read = |text: &str, variables: &[(&str, &str)]| {
+            let source = Source { name: "test.yaml".into(), text: text.into(), shipped };
+            let variables = variables.iter().map(|&(name, value)| (name.into(), value.into()));
+            parse::<RawChoice, Choice>(source, variables).unwrap().0
+        };
+        let map = |text: &str| serde_yaml::from_str::<Mapping>(text).unwrap();
+        assert_eq!(read("choice: {y: 3}", &[]), map("{name: a, x: 1, y: 3}"));
+        assert_eq!(read("choice: {name: a, y: 3}", &[]), map("{name: a, x: 1, y: 3}"));
+        assert_eq!(read("choice: {name: b, z: 4}", &[]), map("{name: b, z: 4}"));
+        let of_environment = [("DAYVEC__CHOICE__A", "5"), ("DAYVEC__CHOICE__NAME", "b")];
+        assert_eq!(read("choice: {y: 3}", &of_environment), map("{name: b, a: 5}"));
+        assert_eq!(read("", &[("DAYVEC__CHOICE__NAME", "a")]), map("{name: a, x: 1, y: 2}"));
     }
 
     #[test]

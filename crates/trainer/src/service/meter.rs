@@ -48,9 +48,9 @@ pub(crate) fn promotion(outcome: &'static str, contest: Option<&Contest>) {
     counter!("model_promotion_total", "outcome" => outcome).increment(1);
     let Some(contest) = contest else { return };
     gauge!("model_recall_at_10", "of" => "candidate").set(contest.candidate);
-    if let Some(recall) = contest.serving.and_then(|serving| serving.recall) {
-        gauge!("model_recall_at_10", "of" => "serving").set(recall);
-    }
+    // NaN where the serving model was not measured, so that the figure of an earlier contest does not stay.
+    let serving = contest.serving.and_then(|serving| serving.recall);
+    gauge!("model_recall_at_10", "of" => "serving").set(serving.unwrap_or(f64::NAN));
 }
 
 /// Show which model serves.
@@ -60,4 +60,41 @@ pub(crate) fn promoted(promotion: &Promotion) {
     }
     gauge!("model_promoted_info", "model" => promotion.model_id.clone()).set(1.0);
     gauge!("model_promoted_timestamp_seconds").set(promotion.at.as_second() as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use dayvec_experiment::ServingModel;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_contest_shows_what_was_measured_of_both_models_and_nothing_else() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let cut_off = "2024-03-01".parse().unwrap();
+        let contest = |candidate, serving: Option<f64>| Contest {
+            candidate,
+            cut_off,
+            popularity: 0.02,
+            serving: serving.map(|recall| ServingModel { cut_off, recall: Some(recall) }),
+        };
+        let shown = |outcome, contest: Option<Contest>| {
+            metrics::with_local_recorder(&recorder, || promotion(outcome, contest.as_ref()));
+            recorder.handle().render()
+        };
+        let text = shown("refused", Some(contest(0.0, Some(0.05))));
+        for line in [
+            r#"model_promotion_total{outcome="refused"} 1"#,
+            r#"model_recall_at_10{of="candidate"} 0"#,
+            r#"model_recall_at_10{of="serving"} 0.05"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");
+        }
+        let text = shown("failed", None);
+        assert!(text.contains(r#"model_recall_at_10{of="serving"} 0.05"#), "{text}");
+        let text = shown("promoted", Some(contest(0.06, None)));
+        assert!(text.contains(r#"model_recall_at_10{of="candidate"} 0.06"#), "{text}");
+        assert!(text.contains(r#"model_recall_at_10{of="serving"} NaN"#), "{text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use dayvec_core::Gate;
-use dayvec_experiment::{Config, Contest, Store};
+use dayvec_experiment::{Config, Contest, ServingModelMissing, Store};
 use dayvec_registry::{NewPromotion, Promotion, newest_promotion};
 use dayvec_runtime::fault::OrFault as _;
 
@@ -22,7 +22,7 @@ pub(crate) enum PromotionDecision {
 /// It blocks for as long as two models take to encode the test users.
 ///
 /// # Errors
-/// With the exit code that says what the caller can do; 64 when there is no such model.
+/// With their kind of fault; configuration when there is no such model.
 pub(crate) fn promote(
     config: &Config,
     store: &Store,
@@ -50,7 +50,13 @@ fn measure_and_promote(
     let newest = store.block_on(newest_promotion(store.bucket()));
     let newest = newest.or_fault().context("find the serving model")?;
     let serving = newest.map(|promotion| promotion.model_id).filter(|serving| serving != model_id);
-    let contest = Contest::run(config, store, model_id, serving.as_deref())?;
+    let contest = match Contest::run(config, store, model_id, serving.as_deref()) {
+        Err(error) if force && error.is::<ServingModelMissing>() => {
+            tracing::warn!(error = format!("{error:#}"), "the serving model is not compared with");
+            Contest::run(config, store, model_id, None)?
+        }
+        contest => contest?,
+    };
     let gates = contest.gates(&config.raw.promotion);
     let failed: Vec<String> = gates.iter().filter(|gate| !gate.passed).map(Gate::to_string).collect();
     if !failed.is_empty() && !force {

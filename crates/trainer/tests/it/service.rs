@@ -133,6 +133,18 @@ async fn a_good_model_is_promoted_and_a_worse_one_refused() {
     assert_eq!((forced.sequence, &forced.previous), (2, &first.model_id));
     let newest = newest_promotion(&service.bucket).await.unwrap().unwrap();
     assert!(newest.forced && newest.model_id == second.model_id);
+
+    std::fs::remove_dir_all(shop.path("bucket/checkpoints").join(&second.model_id)).unwrap();
+    let promote_first = |force| PromoteModelRequest {
+        model_id: first.model_id.clone(),
+        force,
+        ..PromoteModelRequest::default()
+    };
+    let (refused, why) = code(service.client.promote_model(promote_first(false)).await);
+    assert_eq!(refused, Code::FailedPrecondition);
+    assert!(why.contains(&second.model_id) && why.contains("is missing") && why.contains("force"), "{why}");
+    let forced = service.client.promote_model(promote_first(true)).await.unwrap().into_inner();
+    assert_eq!((forced.sequence, &forced.previous), (3, &second.model_id));
     service.stop().await;
 }
 

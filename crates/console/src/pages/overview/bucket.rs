@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dayvec_core::Day;
 use dayvec_registry::Promotion;
-use dayvec_report::Report;
+use dayvec_report::{Report, SnapshotStatistics};
 use dayvec_snapshot::{Announcement, Manifest, Reason};
 
 use crate::bucket_reader::{Contents, Model};
@@ -145,15 +145,16 @@ impl AnnouncedRow {
 
 fn facts(manifest: &Result<Arc<Manifest>, Outage>) -> Result<SnapshotFacts, Outage> {
     let manifest = manifest.as_ref().map_err(Clone::clone)?;
-    let counted = |key: &str| manifest.statistics.get(key).and_then(serde_json::Value::as_u64).map(Count);
+    // A manifest of another version of dayvec may have other statistics.
+    let statistics: Option<SnapshotStatistics> = serde_json::from_value(manifest.statistics.clone()).ok();
     Ok(SnapshotFacts {
         snapshot_id: manifest.snapshot_id.clone(),
         day: manifest.run.day,
         model_id: manifest.run.model_id.clone(),
         users: Count(manifest.totals.users),
         items: Count(manifest.totals.items),
-        encoded: counted("encoded"),
-        carried: counted("carried"),
+        encoded: statistics.as_ref().map(|statistics| Count(statistics.encoded)),
+        carried: statistics.as_ref().map(|statistics| Count(statistics.carried)),
         gates: Gates::new(&manifest.gates),
     })
 }

@@ -1,13 +1,12 @@
-//! Statistics of the rows of a part, in numbers that add up over buckets: the gates judge their sum, so a run that
-//! resumes reads them from the done markers and need not look at the rows again.
+//! Statistics of the user rows of a snapshot, in numbers that add up over buckets. They stand in the manifest and in the
+//! done marker of each part: the gates judge their sum, so a run that resumes need not look at the rows again.
 
 use dayvec_core::EmbeddingBlock;
 use serde::{Deserialize, Serialize};
 
 /// Counts and sums of one bucket, or of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Statistics {
+pub struct SnapshotStatistics {
     /// Users with an embedding: rows of the part.
     pub users: u64,
     /// Of them, users that the model encoded in this run.
@@ -38,7 +37,7 @@ pub struct Statistics {
     pub cosine_sum: f64,
 }
 
-impl Statistics {
+impl SnapshotStatistics {
     /// Add another bucket's.
     pub fn add(&mut self, other: &Self) {
         self.users += other.users;
@@ -99,7 +98,7 @@ mod tests {
         for row in [[0.6, 0.8], [0.0, 0.0], [0.5, 0.5], [f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
             block.push("u", &row, 0, 0);
         }
-        let mut statistics = Statistics::default();
+        let mut statistics = SnapshotStatistics::default();
         statistics.look_at(&block);
         assert_eq!(
             (statistics.users, statistics.not_finite, statistics.zero, statistics.constant),
@@ -110,9 +109,9 @@ mod tests {
 
     #[test]
     fn buckets_add_up() {
-        let mut one = Statistics { users: 2, max_norm_error: 0.1, ..Statistics::default() };
+        let mut one = SnapshotStatistics { users: 2, max_norm_error: 0.1, ..SnapshotStatistics::default() };
         one.compare(&[1.0, 0.0], &[0.0, 1.0]);
-        let mut two = Statistics { users: 3, max_norm_error: 0.2, ..Statistics::default() };
+        let mut two = SnapshotStatistics { users: 3, max_norm_error: 0.2, ..SnapshotStatistics::default() };
         two.compare(&[1.0, 0.0], &[2.0, 0.0]);
         one.add(&two);
         assert_eq!((one.users, one.compared), (5, 2));
