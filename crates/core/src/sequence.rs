@@ -141,6 +141,28 @@ impl Sequences {
         }
     }
 
+    /// Users as they were: one row a (user, time in Unix seconds), with the user's actions before that time.
+    /// The same user may have many rows.
+    #[must_use]
+    pub fn as_of(&self, states: &[(usize, i64)]) -> Self {
+        let mut offsets = vec![0];
+        let mut places = Vec::new();
+        for &(user, until_s) in states {
+            let range = self.range(user);
+            let newest_first = &self.actions.timestamp[range.clone()];
+            let n_later = newest_first.partition_point(|&timestamp| timestamp >= until_s);
+            places.extend(range.start + n_later..range.end);
+            offsets.push(places.len());
+        }
+        Self {
+            users: states.iter().map(|&(user, _)| self.users.get(user)).collect(),
+            offsets,
+            actions: self.actions.gather(&places),
+            items: self.items.clone(),
+            surfaces: self.surfaces.clone(),
+        }
+    }
+
     /// Every user with only the actions of `from_s <= timestamp < until_s` (Unix seconds): a split by time.
     /// Users stay, even with no action left.
     #[must_use]
@@ -230,6 +252,14 @@ mod tests {
         let early = two_users().within(0, 15);
         assert_eq!(early.offsets, [0, 1, 1]);
         assert_eq!(early.actions.event_key, [2]);
+    }
+
+    #[test]
+    fn users_as_they_were_have_the_actions_before_that_time() {
+        let states = two_users().as_of(&[(0, 20), (1, 15), (0, 21), (0, 10)]);
+        assert_eq!(states.users.iter().collect::<Vec<_>>(), ["u", "v", "u", "u"]);
+        assert_eq!(states.offsets, [0, 1, 1, 3, 3]);
+        assert_eq!(states.actions.timestamp, [10, 20, 10]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct BaselineInput<'a> {
 /// "Recent", for popularity: the window of the shipped objective.
 const RECENT_DAYS: u32 = 28;
 /// Half-life of an action's weight, chosen on an earlier split of Online Retail II.
-const HALF_LIFE_DAYS: f64 = 40.0;
+pub(crate) const HALF_LIFE_DAYS: f64 = 40.0;
 /// Newest distinct items of a user whose neighbours are scored.
 const NEWEST_ITEMS: usize = 5;
 /// λ of EASE: its paper's value for the densest of its logs; flat from 250 to 1000.

@@ -35,6 +35,13 @@ pub enum EvaluationError {
     /// Singular vectors could not be computed.
     #[error("truncated SVD of the user × item matrix failed")]
     Svd(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A model could not encode.
+    #[error("{scorer}: the users can't be encoded")]
+    Encode {
+        scorer: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// libtorch refused an operation.
     #[error("a tensor operation failed; is there memory enough for one block of scores?")]
     Torch(#[from] tch::TchError),
@@ -49,6 +56,7 @@ impl Fault for EvaluationError {
             | Self::Size { .. }
             | Self::ItemRows { .. }
             | Self::Svd(_)
+            | Self::Encode { .. }
             | Self::Torch(_) => FaultKind::Internal,
         }
     }

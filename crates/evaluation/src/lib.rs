@@ -3,7 +3,7 @@
 //! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] holds the test users and their
 //! relevant items → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
-//! [`top`] gives the same lists as rows, so that they can be scored with other tools.
+//! [`freshness`] measures the same labels with embeddings of other moments, and [`top`] gives the same lists as rows, so that they can be scored with other tools.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
 //! - *Catalogue*: the items of any event before the cut-off. No scorer can retrieve a relevant item outside it:
@@ -25,6 +25,7 @@
 pub mod baselines;
 mod bootstrap;
 mod error;
+pub mod freshness;
 mod metrics;
 mod outcomes;
 mod rank;

@@ -142,7 +142,7 @@ pub fn top(
     Ok(rows)
 }
 
-const fn block_users(n_items: usize) -> usize {
+pub(crate) const fn block_users(n_items: usize) -> usize {
     let n_users = BLOCK_SCORES / if n_items == 0 { 1 } else { n_items };
     if n_users == 0 {
         1
@@ -154,7 +154,11 @@ const fn block_users(n_items: usize) -> usize {
 }
 
 /// Scores of a block, minus infinity outside the catalogue.
-fn masked_scores(scorer: &dyn Scorer, users: &[usize], eligible: &[bool]) -> Result<Tensor, EvaluationError> {
+pub(crate) fn masked_scores(
+    scorer: &dyn Scorer,
+    users: &[usize],
+    eligible: &[bool],
+) -> Result<Tensor, EvaluationError> {
     let scores = tch::no_grad(|| scorer.scores(users))?;
     let expected = vec![users.len() as i64, eligible.len() as i64];
     if scores.size() != expected {
@@ -191,7 +195,7 @@ fn places(lists: &[Vec<u32>], scores: &Tensor) -> Result<[Option<Tensor>; 2], Ev
     Ok([Some(on_device(&rows)?), Some(on_device(&items)?)])
 }
 
-fn without_seen(scores: &Tensor, seen: &[Vec<u32>]) -> Result<Tensor, EvaluationError> {
+pub(crate) fn without_seen(scores: &Tensor, seen: &[Vec<u32>]) -> Result<Tensor, EvaluationError> {
     let nothing = Tensor::f_from_slice(&[f32::NEG_INFINITY])?.f_to_device(scores.device())?;
     Ok(scores.f_index_put(&places(seen, scores)?, &nothing, false)?)
 }
@@ -207,7 +211,7 @@ fn lists(
 }
 
 /// Outcomes of a block from its scores `[b, n]`, masked as the setting requires.
-fn block_outcomes(
+pub(crate) fn block_outcomes(
     scores: &Tensor,
     scorer: &dyn Scorer,
     users: &[usize],

@@ -50,18 +50,37 @@ impl Embeddings {
         let dim = item_values.len() / n_items.max(1);
         let items = matrix(&format!("{name}: item embeddings"), item_values, n_items, dim)?;
         let user_matrix = matrix(&format!("{name}: user embeddings"), user_values, users.len(), dim)?;
-        let mut row_of_user = vec![None; users.iter().max().map_or(0, |last| last + 1)];
-        for (row, &user) in users.iter().enumerate() {
-            row_of_user[user] = Some(row as u32);
-        }
         let device = Device::cuda_if_available();
         Ok(Self {
             name: name.to_owned(),
-            row_of_user,
+            row_of_user: rows_of(users),
             users: user_matrix,
             items: items.f_transpose(0, 1)?.f_to_device(device)?,
         })
     }
+
+    /// The same item embeddings with other users: `user_values` is `[users.len(), d]`, as in [`Self::new`].
+    ///
+    /// # Errors
+    /// When the sizes do not fit each other.
+    pub fn with_users(&self, users: &[usize], user_values: &[f32]) -> Result<Self, EvaluationError> {
+        let dim = self.items.size()[0] as usize;
+        Ok(Self {
+            name: self.name.clone(),
+            row_of_user: rows_of(users),
+            users: matrix(&format!("{}: user embeddings", self.name), user_values, users.len(), dim)?,
+            items: self.items.shallow_clone(),
+        })
+    }
+}
+
+/// The place of each user row in `users`.
+fn rows_of(users: &[usize]) -> Vec<Option<u32>> {
+    let mut row_of_user = vec![None; users.iter().max().map_or(0, |last| last + 1)];
+    for (row, &user) in users.iter().enumerate() {
+        row_of_user[user] = Some(row as u32);
+    }
+    row_of_user
 }
 
 impl Scorer for Embeddings {

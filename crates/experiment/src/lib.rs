@@ -16,6 +16,7 @@ mod config;
 mod contest;
 mod data;
 mod evaluate;
+mod freshness;
 mod items;
 mod progress;
 mod progress_display;
@@ -34,8 +35,9 @@ pub use config::{
     PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
-pub use dayvec_report::Report;
+pub use dayvec_report::{FreshnessReport, Report};
 pub use evaluate::evaluate;
+pub use freshness::freshness;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
 pub use store::Store;
 pub use tensorboard::{

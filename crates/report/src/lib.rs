@@ -2,12 +2,14 @@
 //!
 //! - `metrics.json`, the [`Report`] that is stored next to the weights of a checkpoint: what a model was trained on, how
 //!   good it is beside the baselines, and how long that took.
+//! - [`FreshnessReport`], what a model's embeddings lose with their age.
 //! - [`SnapshotStatistics`], in the manifest of a snapshot.
 //!
 //! A [`Report`] holds an [`Evaluation`]: one [`Table`] of scorers per set of users, a [`ScorerMetrics`] per row. List
 //! lengths (`k`) and days are values in it, not parts of field names. The trainer writes it, the trainer and the console
 //! read it, so it is plain data: **no tensors and no I/O.**
 
+mod freshness;
 mod metrics;
 mod statistics;
 mod table;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use dayvec_core::Day;
 use serde::{Deserialize, Serialize};
 
+pub use freshness::{AgedRecall, FreshnessReport, RelativeLoss};
 pub use metrics::{Coverage, InterestEntropy, Interval, Recall, Retrieval, ScorerMetrics};
 pub use statistics::SnapshotStatistics;
 pub use table::Table;

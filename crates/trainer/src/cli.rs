@@ -33,6 +33,22 @@ pub enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Measure what a checkpoint's embeddings lose with their age, on the days after the cut-off: computed once, daily or
+    /// in real time, and by age in days, beside baselines.
+    Freshness {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The checkpoint: a folder, or the id of a model in the bucket.
+        #[arg(long)]
+        checkpoint: String,
+        /// Days until an embedding that is computed daily is used.
+        #[arg(long, default_value_t = 1, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
+        delay_days: u32,
+        /// Largest age of the curves.
+        #[arg(long, default_value_t = 14, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
+        max_age_days: u32,
+    },
     /// Evaluate a checkpoint and the baselines on the days after the cut-off.
     Evaluate {
         /// The configuration.

@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use dayvec_core::FaultKind;
-use dayvec_experiment::{Outcome, Store, evaluate, no_observer, set_threads, train, write_top_items};
+use dayvec_experiment::{
+    Outcome, Store, evaluate, freshness, no_observer, set_threads, train, write_top_items,
+};
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{ConfigArgs, signals};
 use dayvec_runtime::{Listeners, exit};
@@ -59,6 +61,13 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     exit::print(&format!("{}\n", report.evaluation))?;
                 }
             }
+        }
+        Command::Freshness { config, checkpoint, delay_days, max_age_days } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            let runtime = Runtime::new().context("start the thread that reads the bucket")?;
+            let store = Store::open(&config, runtime.handle())?;
+            let report = freshness(&config, &store, &checkpoint, (delay_days, max_age_days))?;
+            exit::print(&format!("{report}\n"))?;
         }
     }
     Ok(())

@@ -4,5 +4,6 @@
 
 mod baselines;
 mod fixture;
+mod freshness;
 mod metrics;
 mod truth;
