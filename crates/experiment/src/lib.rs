@@ -16,6 +16,7 @@ mod config;
 mod contest;
 mod data;
 mod evaluate;
+mod free_cores;
 mod freshness;
 mod items;
 mod progress;

@@ -28,6 +28,7 @@ use crate::clock::TrainingClock;
 use crate::config::Config;
 use crate::data::SplitLog;
 use crate::evaluate::{Interrupted, evaluate_model};
+use crate::free_cores::FreeCores;
 use crate::items::ItemFeatures;
 use crate::progress::{Observer, Stages, TrainingProgress};
 use crate::progress_display::ProgressDisplay;
@@ -190,8 +191,12 @@ impl Training<'_> {
         let batches = Batches::start(sampler, first..steps)?;
         let mut display = ProgressDisplay::new(first, steps, &self.folder.path().join("tensorboard"))?;
         let mut clock = TrainingClock::start(state);
+        let mut free_cores = (self.config.raw.run.threads == 0).then(FreeCores::watch).flatten();
         let mut step = first;
         while step < steps && !shutdown.is_cancelled() {
+            if let Some(free_cores) = &mut free_cores {
+                free_cores.adapt();
+            }
             let batch = batches.next()?;
             let stats = fit.step(&batch, step).or_fault().context("train")?;
             step += 1;
