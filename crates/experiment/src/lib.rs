@@ -31,9 +31,9 @@ mod training_folder;
 
 pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
-    BatchSettings, BuildItemsSettings, Config, Correction, DataFacts, EvaluationSettings, EventsSettings,
-    ItemSource, ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings,
-    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
+    BatchSettings, BuildItemsSettings, Config, DataFacts, EvaluationSettings, EventsSettings, ItemSource,
+    ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings,
+    RawConfig, RunSettings, SHIPPED, SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};

@@ -230,8 +230,8 @@ impl Training<'_> {
             users: raw.batch.users,
             positions: raw.batch.positions_per_user,
             newest_share: raw.batch.newest_share,
-            negatives: NegativeConfig { random: raw.negatives.random, in_batch: raw.negatives.in_batch },
-            correction: raw.negatives.correction.into(),
+            negatives: self.config.sizes.negatives,
+            correction: raw.negatives.correction,
         };
         Sampler::new(sequences, self.spec, config).or_fault().context("prepare training")
     }
@@ -283,7 +283,9 @@ fn check_gradient(stats: &StepStats, step: u64) -> anyhow::Result<()> {
 fn model_id(config: &Config, spec: &ModelSpec, log: &SplitLog) -> anyhow::Result<String> {
     let raw = &config.raw;
     let run = json!([raw.run.steps, raw.run.seed]);
-    let settings = json!([spec, raw.batch, raw.negatives, raw.optimizer, run, log.split.cut_off]);
+    let NegativeConfig { random, in_batch } = config.sizes.negatives;
+    let negatives = json!([random, in_batch, raw.negatives.correction]);
+    let settings = json!([spec, raw.batch, negatives, raw.optimizer, run, log.split.cut_off]);
     let mut hasher = blake3::Hasher::new();
     hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
     hasher.update(serde_json::to_string(&settings).context("name the model")?.as_bytes());

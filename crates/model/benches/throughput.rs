@@ -14,8 +14,8 @@ use dayvec_core::{
     Sequences, TimeUnit,
 };
 use dayvec_model::{
-    Fit, Model, NegativeConfig, OptimizerConfig, PositiveCorrection, Sampler, SamplerConfig, TrainBatch,
-    keep_freed_memory, preset,
+    Correction, Fit, Model, NegativeConfig, NegativeCorrection, OptimizerConfig, PositiveCorrection, Sampler,
+    SamplerConfig, TrainBatch, keep_freed_memory, preset,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -138,7 +138,10 @@ fn bench_training(name: &str, spec: &ModelSpec, n_steps: u64, rate: f64) {
         positions: POSITIONS,
         newest_share: 1.0,
         negatives: NegativeConfig { random: NEGATIVES, in_batch: NEGATIVES },
-        correction: PositiveCorrection::Conditional,
+        correction: Correction {
+            negatives: NegativeCorrection::Linear,
+            positives: PositiveCorrection::Conditional,
+        },
     };
     let sampler = Sampler::new(data, spec, config).expect("pairs to train on");
     let model = Model::new(spec, &table, Device::Cpu, 4).expect("a sound spec");

@@ -2,17 +2,58 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tokens::TokenGroup;
 
-/// What is subtracted from a positive's logit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PositiveCorrection {
-    /// `log P(item is drawn | user is in the batch)`, the paper's `Q_i(p_i)`.
-    Conditional,
-    /// The same `log Q` as the item would have among the negatives.
-    Marginal,
-    /// No logQ at all, neither on positives nor on negatives (an ablation of the paper).
+/// logQ correction of the sampled softmax: what is subtracted from the logits, so that an item which is often drawn is
+/// not punished for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Correction {
+    /// Of the negatives.
+    pub negatives: NegativeCorrection,
+    /// Of the positives.
+    pub positives: PositiveCorrection,
+}
+
+/// Q of an item among the negatives. `q` is its share of the labels drawn so far, `n` the number of draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NegativeCorrection {
+    /// None (an ablation of the paper).
     Off,
+    /// The expected number of times that the item is in the pool, `n q`: the usual approximation of `Exact`.
+    Linear,
+    /// The chance that the item is in the pool at all, `1 − (1 − q)^n`.
+    Exact,
+}
+
+/// Q of a positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositiveCorrection {
+    /// None.
+    Off,
+    /// `P(item is drawn | user is in the batch)`, the paper's `Q_i(p_i)`.
+    Conditional,
+    /// That which the item would have among the negatives.
+    Marginal,
+    /// The positive is always there, so its Q is 1; the negatives are draws of anything else, so theirs is divided by
+    /// the chance `1 − q` of drawing something else. The gradient is then that of a softmax over the negatives alone,
+    /// weighted by the chance that the model still gets the pair wrong (Khrylchenko et al., arXiv 2507.09331).
+    Refined,
+}
+
+/// What the logits of a pair and of its negatives become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Softmax over the positive and the pool, with the logQ correction (the paper, section 4.1).
+    SampledSoftmax,
+    /// `−log σ(positive)` and the mean of `−log σ(−negative)` over the pool: SASRec's one random negative a positive, in
+    /// expectation. It takes no logQ correction.
+    BinaryCrossEntropy,
 }
 
 /// Sequences of like length with the positions that are trained in them.
@@ -49,7 +90,8 @@ pub struct TrainBatch {
     pub(crate) n_eligible: usize,
     /// Cells `pair * C + column` of the logits that are not negatives (same item, or same user), by rising pair.
     pub(crate) masked: Vec<i64>,
-    pub(crate) correction: PositiveCorrection,
+    pub(crate) correction: Correction,
+    pub(crate) loss: Loss,
     pub(crate) n_users: usize,
 }
 

@@ -10,7 +10,7 @@ use crate::checkpoint::{self, NamedArray, read_arrays, take};
 use crate::dropout::Dropout;
 use crate::error::ModelError;
 use crate::label_counts::LabelCounts;
-use crate::loss::{Pairs, sampled_softmax};
+use crate::loss::{Pairs, loss};
 use crate::model::{Model, to_vec};
 use crate::optimizer::{AdamW, OptimizerConfig};
 use crate::parameters::Weights;
@@ -118,7 +118,7 @@ impl Fit {
             weight: floats(&batch.weight),
             masked: &batch.masked,
         };
-        let result = sampled_softmax(&pairs);
+        let result = loss(batch.loss, &pairs);
         result.surrogate(&pairs).backward();
         result.loss
     }

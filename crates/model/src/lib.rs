@@ -46,7 +46,7 @@ mod tokens;
 mod user_tower;
 
 pub use allocator::keep_freed_memory;
-pub use batch::{PositiveCorrection, TrainBatch};
+pub use batch::{Correction, Loss, NegativeCorrection, PositiveCorrection, TrainBatch};
 pub use checkpoint::{load_spec, save_spec};
 pub use cuda::load_cuda;
 pub use error::ModelError;

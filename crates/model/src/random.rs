@@ -9,8 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) enum Purpose {
     /// The order of the users in an epoch.
     UserOrder,
-    /// The inputs, pairs and negatives of a step.
+    /// The inputs, pairs and in-batch negatives of a step.
     Batch,
+    /// The random negatives of a step: the same under every objective.
+    RandomNegatives,
     /// The dropout masks of a step in one of the processes that train a model together.
     Dropout { rank: u32 },
 }
@@ -21,6 +23,7 @@ impl Purpose {
             Self::UserOrder => 0,
             Self::Batch => 1,
             Self::Dropout { rank } => 2 + (u64::from(rank) << 32),
+            Self::RandomNegatives => 3,
         }
     }
 }

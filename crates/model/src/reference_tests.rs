@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use dayvec_core::{HistoryBag, ModelSpec, Sequences};
+use dayvec_core::{HistoryBag, ModelSpec, Objective, Sequences};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
@@ -18,7 +18,10 @@ use crate::model::to_vec;
 use crate::optimizer::AdamW;
 use crate::parameters::{Init, ParameterList, Parameters};
 use crate::tokens::InputRange;
-use crate::{Fit, Model, NegativeConfig, OptimizerConfig, PositiveCorrection, Sampler, SamplerConfig};
+use crate::{
+    Correction, Fit, Model, NegativeConfig, NegativeCorrection, OptimizerConfig, PositiveCorrection, Sampler,
+    SamplerConfig,
+};
 
 pub(crate) const N_USERS: usize = 9;
 const N_STEPS: u64 = 30;
@@ -30,7 +33,7 @@ pub(crate) fn specs() -> [ModelSpec; 2] {
     [fixture::spec(), with_options]
 }
 
-fn sampler(spec: &ModelSpec, sequences: &Sequences, correction: PositiveCorrection) -> Sampler {
+fn sampler(spec: &ModelSpec, sequences: &Sequences, correction: Correction) -> Sampler {
     let config = SamplerConfig {
         seed: 5,
         users: N_USERS,
@@ -60,7 +63,7 @@ fn optimizer() -> OptimizerConfig {
 /// A model whose every weight has moved from its start.
 pub(crate) fn trained(spec: &ModelSpec, sequences: &Sequences) -> Fit {
     let mut fit = Fit::new(Model::new(spec, &fixture::items(1), Device::Cpu, 3).unwrap(), optimizer());
-    let sampler = sampler(spec, sequences, PositiveCorrection::Conditional);
+    let sampler = sampler(spec, sequences, fixture::CORRECTION);
     for step in 0..N_STEPS {
         fit.step(&sampler.batch(step), step).unwrap();
     }
@@ -196,42 +199,85 @@ fn case(spec: &ModelSpec, sequences: &Sequences, batch: &TrainBatch, earlier: &[
     json!({
         "n_layers": spec.n_layers, "n_heads": spec.n_heads, "item_features": features, "sequences": all,
         "pairs": pairs(batch, &users), "pool": pool, "users": users, "drawn": drawn,
-        "n_eligible": eligible.len(), "correction": format!("{:?}", batch.correction),
+        "n_eligible": eligible.len(), "correction": batch.correction, "loss": batch.loss,
+        "newest_is_half": spec.objective.settings.get("newest_weight").is_some_and(|weight| weight == "half"),
     })
 }
 
-#[test]
-fn forward_log_q_and_loss_equal_the_numpy_reference() {
-    let [plain_spec, with_options] = specs();
-    for (spec, correction) in [
-        (&plain_spec, PositiveCorrection::Conditional),
-        (&plain_spec, PositiveCorrection::Marginal),
-        (&plain_spec, PositiveCorrection::Off),
-        (&with_options, PositiveCorrection::Conditional),
-    ] {
-        let sequences = fixture::sequences(N_USERS, 11);
-        let mut fit = trained(spec, &sequences);
-        let sampler = sampler(spec, &sequences, correction);
-        let earlier: Vec<(usize, i64)> =
-            (0..N_STEPS).flat_map(|step| labels(&sampler.batch(step)).collect::<Vec<_>>()).collect();
-        let batch = sampler.batch(N_STEPS);
-        let case = case(spec, &sequences, &batch, &earlier);
-        let reference = run_reference(&case, fit.model());
+/// The gradient of `log_inverse_temperature`.
+fn temperature_slope(model: &Model) -> f64 {
+    let parameters = &model.parameters;
+    let before = parameters.layout().take_while(|(name, _)| *name != "log_inverse_temperature");
+    let at: i64 = before.map(|(_, shape)| shape.iter().product::<i64>()).sum();
+    parameters.flat.grad().double_value(&[at])
+}
 
-        let (positives, pool) = fit.clone_counts().log_q(&batch);
-        assert_close("log Q of pair", &positives, &reference["pair_log_q"]);
-        assert_close("log Q of column", &pool, &reference["pool_log_q"]);
-        let model = fit.model();
-        assert!(largest_difference(&model.encode_items().unwrap(), &reference["items"]) < 1e-4);
-        let n_inputs = case["users"].as_array().unwrap().len();
-        for user in 0..N_USERS {
-            let rows = model.encode_positions(&sequences, user).unwrap();
-            let difference = largest_difference(&rows, &reference["embeddings"][n_inputs + user]);
-            assert!(difference < 1e-4, "user {user}: {difference}");
+/// Hold the forward pass, log Q, the loss and its slope in the temperature against the reference.
+fn check_against_numpy(spec: &ModelSpec, correction: Correction) {
+    let what = format!("{:?}, {correction:?}", spec.objective);
+    let sequences = fixture::sequences(N_USERS, 11);
+    let mut fit = trained(spec, &sequences);
+    let sampler = sampler(spec, &sequences, correction);
+    // `trained` drew other batches where the correction differs, but the same labels.
+    let earlier: Vec<(usize, i64)> =
+        (0..N_STEPS).flat_map(|step| labels(&sampler.batch(step)).collect::<Vec<_>>()).collect();
+    let batch = sampler.batch(N_STEPS);
+    let case = case(spec, &sequences, &batch, &earlier);
+    let reference = run_reference(&case, fit.model());
+
+    let (positives, pool) = fit.clone_counts().log_q(&batch);
+    assert_close("log Q of pair", &positives, &reference["pair_log_q"]);
+    assert_close("log Q of column", &pool, &reference["pool_log_q"]);
+    let model = fit.model();
+    assert!(largest_difference(&model.encode_items().unwrap(), &reference["items"]) < 1e-4);
+    let n_inputs = case["users"].as_array().unwrap().len();
+    for user in 0..N_USERS {
+        let rows = model.encode_positions(&sequences, user).unwrap();
+        let difference = largest_difference(&rows, &reference["embeddings"][n_inputs + user]);
+        assert!(difference < 1e-4, "user {user}: {difference}");
+    }
+    let number = |name: &str| reference[name].as_f64().unwrap();
+    let loss = fit.forward_backward(&batch, 0);
+    assert!((loss - number("loss")).abs() < 1e-4 * number("loss"), "{what}: {loss}, {}", number("loss"));
+    let slope = temperature_slope(fit.model());
+    let same = |expected: f64| (slope - expected).abs() < 1e-4 * expected.abs().max(1.0);
+    assert!(same(number("slope")), "{what}: slope {slope}, reference {}", number("slope"));
+    if correction.positives == PositiveCorrection::Refined {
+        assert!(same(number("refined_slope")), "{what}: slope {slope}, {}", number("refined_slope"));
+    }
+}
+
+#[test]
+fn every_correction_equals_the_numpy_reference() {
+    let [plain_spec, with_options] = specs();
+    check_against_numpy(&with_options, fixture::CORRECTION);
+    for negatives in [NegativeCorrection::Linear, NegativeCorrection::Exact] {
+        for positives in
+            [PositiveCorrection::Conditional, PositiveCorrection::Marginal, PositiveCorrection::Refined]
+        {
+            check_against_numpy(&plain_spec, Correction { negatives, positives });
         }
-        let expected = reference["loss"].as_f64().unwrap();
-        let loss = fit.forward_backward(&batch, 0);
-        assert!((loss - expected).abs() < 1e-4 * expected, "{correction:?}: {loss}, reference {expected}");
+    }
+    let off = Correction { negatives: NegativeCorrection::Off, positives: PositiveCorrection::Off };
+    check_against_numpy(&plain_spec, off);
+}
+
+#[test]
+fn every_objective_equals_the_numpy_reference() {
+    let all_action = Objective::named("all_action").with("window_days", 28);
+    let sasrec = |loss: &str, newest: &str| {
+        Objective::named("sasrec").with("loss", loss).with("newest_weight", newest)
+    };
+    let [mut spec, _] = specs();
+    for objective in [
+        Objective::named("next_action"),
+        all_action,
+        sasrec("sampled_softmax", "alike"),
+        sasrec("sampled_softmax", "half"),
+        sasrec("binary_cross_entropy", "half"),
+    ] {
+        spec.objective = objective;
+        check_against_numpy(&spec, fixture::CORRECTION);
     }
 }
 

@@ -8,9 +8,9 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom, index};
 use rand_pcg::Pcg64Mcg;
 
-use crate::batch::{PositiveCorrection, QueryGroup, TrainBatch};
+use crate::batch::{Correction, QueryGroup, TrainBatch};
 use crate::error::ModelError;
-use crate::objective::{Pair, PairSampler, PositiveActions, Timeline, pair_sampler};
+use crate::objective::{Pair, PairSampler, PositiveActions, Tasks, Timeline, pair_sampler};
 use crate::random::{Purpose, generator};
 use crate::tokens::{InputRange, TokenGroup, group_by_length};
 
@@ -22,7 +22,7 @@ const TRAIN_TOKENS: usize = 4_096;
 pub struct NegativeConfig {
     /// Uniform from the items that training has events for.
     pub random: usize,
-    /// Labels of other pairs, at most this many, drawn without replacement.
+    /// Labels of other pairs, at most this many in a step, drawn without replacement.
     pub in_batch: usize,
 }
 
@@ -40,7 +40,7 @@ pub struct SamplerConfig {
     /// Negatives.
     pub negatives: NegativeConfig,
     /// logQ correction.
-    pub correction: PositiveCorrection,
+    pub correction: Correction,
 }
 
 /// An input sequence of a batch, with the pairs that are trained in it.
@@ -80,8 +80,8 @@ impl Sampler {
         spec: &ModelSpec,
         config: SamplerConfig,
     ) -> Result<Self, ModelError> {
-        let objective = pair_sampler(&spec.objective)?;
-        let positives = PositiveActions::new(&sequences);
+        let (objective, tasks) = (pair_sampler(&spec.objective)?, Tasks::of(&spec.objective, &spec.events)?);
+        let positives = PositiveActions::new(&sequences, &tasks);
         let (mut users, mut ends, mut end_actions) = (Vec::new(), Vec::new(), Vec::new());
         for user in 0..sequences.n_users() {
             let first = end_actions.len();
@@ -145,7 +145,7 @@ impl Sampler {
                 drawn.push(DrawnInput { user, input, pairs });
             }
         }
-        self.assemble(&drawn, &mut rng)
+        self.assemble(&drawn, step, &mut rng)
     }
 
     /// Indices into `users`: each epoch is a permutation of its own.
@@ -167,7 +167,7 @@ impl Sampler {
             .collect()
     }
 
-    fn assemble(&self, drawn: &[DrawnInput], rng: &mut Pcg64Mcg) -> TrainBatch {
+    fn assemble(&self, drawn: &[DrawnInput], step: u64, rng: &mut Pcg64Mcg) -> TrainBatch {
         let inputs: Vec<InputRange> = drawn.iter().map(|drawn| drawn.input.clone()).collect();
         let mut items = DistinctItems::default();
         let mut batch = TrainBatch {
@@ -181,6 +181,7 @@ impl Sampler {
             n_eligible: self.eligible.len(),
             masked: Vec::new(),
             correction: self.config.correction,
+            loss: self.objective.loss(),
             n_users: drawn.len(),
         };
         for members in group_by_length(&inputs, TRAIN_TOKENS) {
@@ -189,14 +190,14 @@ impl Sampler {
             let (mut queries, mut valid) = (vec![0; members.len() * n_queries], Vec::new());
             for (row, &idx) in members.iter().enumerate() {
                 let DrawnInput { user, input, pairs } = &drawn[idx];
-                let weight = 1.0 / (pairs.len() * drawn.len()) as f32;
-                for (column, &(position, label)) in pairs.iter().enumerate() {
+                let of_user = pairs.iter().map(|pair| pair.weight).sum::<f32>() * drawn.len() as f32;
+                for (column, &Pair { position, label, weight }) in pairs.iter().enumerate() {
                     let cell = row * n_queries + column;
                     queries[cell] = (input.len() - 1 - position) as i64;
                     valid.push(cell as i64);
                     batch.label.push(items.index_of(self.sequences.actions.item[label]));
                     batch.user.push(*user);
-                    batch.weight.push(weight);
+                    batch.weight.push(weight / of_user);
                 }
             }
             let token_item = if self.spec.history_bag.is_some() {
@@ -209,8 +210,10 @@ impl Sampler {
         let n_in_batch = self.config.negatives.in_batch.min(batch.label.len());
         batch.pool_pairs = index::sample(rng, batch.label.len(), n_in_batch).into_vec();
         batch.pool = batch.pool_pairs.iter().map(|&pair| batch.label[pair]).collect();
+        // From draws of their own, so that the same seed gives the same random negatives under every objective.
+        let mut rng = generator(self.config.seed, Purpose::RandomNegatives, step);
         for _ in 0..self.config.negatives.random {
-            let item = self.eligible.choose(rng).expect("users with pairs have items");
+            let item = self.eligible.choose(&mut rng).expect("users with pairs have items");
             batch.pool.push(items.index_of(*item));
         }
         batch.items = items.rows;
@@ -252,7 +255,7 @@ mod tests {
             positions: 4,
             newest_share: 0.5,
             negatives: NegativeConfig { random: 20, in_batch: 10 },
-            correction: PositiveCorrection::Conditional,
+            correction: fixture::CORRECTION,
         }
     }
 

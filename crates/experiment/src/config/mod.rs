@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dayvec_bucket::parse_url;
 use dayvec_core::{Day, EventSchema, ModelSpec};
 use dayvec_items::{BuildOptions, TextColumns};
-use dayvec_model::Sizes;
+use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection, Sizes};
 use dayvec_runtime::config::{self, ConfigError};
 use serde::{Serialize, Serializer};
 use url::Url;
@@ -14,9 +14,9 @@ use url::Url;
 mod raw;
 
 pub use raw::{
-    BatchSettings, BuildItemsSettings, Correction, EvaluationSettings, EventsSettings, ItemTextSettings,
-    ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings, RawConfig,
-    RunSettings, SplitSettings,
+    BatchSettings, BuildItemsSettings, EvaluationSettings, EventsSettings, ItemTextSettings, ItemsSettings,
+    ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings, RawConfig, RunSettings,
+    SplitSettings,
 };
 
 /// The shipped configuration: the defaults.
@@ -35,7 +35,7 @@ pub struct Config {
     pub events: Url,
     /// Where item features come from.
     pub items: ItemSource,
-    /// Sizes of the network: the preset's, with what replaces them.
+    /// Sizes of the network and of its pool of negatives: the preset's, with what replaces them.
     pub sizes: Sizes,
 }
 
@@ -104,7 +104,7 @@ impl TryFrom<RawConfig> for Config {
         let bucket = faults.place("bucket", &raw.bucket);
         let events = faults.place("events.url", &raw.events.url);
         let items = faults.items(&raw.items);
-        let sizes = faults.sizes(&raw.model);
+        let sizes = faults.sizes(&raw);
         faults.events(&raw.events);
         faults.training(&raw);
         if raw.work_dir.trim().is_empty() {
@@ -186,7 +186,8 @@ impl Faults {
         }
     }
 
-    fn sizes(&mut self, model: &ModelSettings) -> Option<Sizes> {
+    fn sizes(&mut self, raw: &RawConfig) -> Option<Sizes> {
+        let model = &raw.model;
         self.at_least_one("model.look_back_days", model.look_back_days.into());
         if let Some(bag) = model.history_bag {
             self.positive("model.history_bag.half_life_days", bag.half_life_days);
@@ -208,6 +209,18 @@ impl Faults {
                 self.at_least_one(&format!("model.{key}"), replacement as u64);
                 *size = replacement;
             }
+        }
+        for (replacement, size) in [
+            (raw.negatives.random, &mut sizes.negatives.random),
+            (raw.negatives.in_batch, &mut sizes.negatives.in_batch),
+        ] {
+            *size = replacement.unwrap_or(*size);
+        }
+        if sizes.negatives.random + sizes.negatives.in_batch == 0 {
+            self.add(
+                "negatives",
+                "random and in_batch must not both be 0; without negatives there is nothing to learn",
+            );
         }
         if sizes.n_heads > 0 && sizes.hidden_dim % sizes.n_heads != 0 {
             let (heads, hidden) = (sizes.n_heads, sizes.hidden_dim);
@@ -235,10 +248,11 @@ impl Faults {
     fn training(&mut self, raw: &RawConfig) {
         self.at_least_one("batch.users", raw.batch.users as u64);
         self.at_least_one("batch.positions_per_user", raw.batch.positions_per_user as u64);
-        if raw.negatives.random + raw.negatives.in_batch == 0 {
+        let Correction { negatives, positives } = raw.negatives.correction;
+        if negatives == NegativeCorrection::Off && positives != PositiveCorrection::Off {
             self.add(
-                "negatives",
-                "random and in_batch must not both be 0; without negatives there is nothing to learn",
+                "negatives.correction.positives",
+                "must be off where `negatives` is: positives alone can't be corrected",
             );
         }
         self.positive("optimizer.learning_rate", raw.optimizer.learning_rate);
@@ -262,7 +276,7 @@ impl Faults {
         if raw.run.checkpoint_every.is_zero() {
             self.add("run.checkpoint_every", "must be positive; write it like 5m");
         }
-        if let Err(fault) = dayvec_model::check_objective(&raw.objective) {
+        if let Err(fault) = dayvec_model::check_objective(&raw.objective, &raw.events.schema) {
             self.0.push(fault.to_string());
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dayvec_core::{Day, EventSchema, HistoryBag, Objective};
 use dayvec_items::{BuildOptions, TextColumns};
-use dayvec_model::PositiveCorrection;
+use dayvec_model::Correction;
 use dayvec_runtime::config::duration;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -138,34 +138,12 @@ pub struct BatchSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NegativesSettings {
-    /// Drawn from the catalogue.
-    pub random: usize,
-    /// Taken from the labels of the step's other pairs.
-    pub in_batch: usize,
-    /// What is subtracted from a positive's logit.
+    /// Drawn from the catalogue; `None`: the preset's.
+    pub random: Option<usize>,
+    /// Most that are taken from the labels of the step's other pairs; `None`: the preset's.
+    pub in_batch: Option<usize>,
+    /// logQ correction.
     pub correction: Correction,
-}
-
-/// logQ correction of the positives; see [`PositiveCorrection`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Correction {
-    /// The paper's: the chance that the item is drawn given its user.
-    Conditional,
-    /// As for a negative.
-    Marginal,
-    /// None, on negatives neither.
-    Off,
-}
-
-impl From<Correction> for PositiveCorrection {
-    fn from(correction: Correction) -> Self {
-        match correction {
-            Correction::Conditional => Self::Conditional,
-            Correction::Marginal => Self::Marginal,
-            Correction::Off => Self::Off,
-        }
-    }
 }
 
 /// AdamW and its schedule.

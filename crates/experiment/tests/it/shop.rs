@@ -57,8 +57,6 @@ impl Shop {
         raw.model.preset = "tiny".into();
         raw.batch.users = 16;
         raw.batch.positions_per_user = 8;
-        raw.negatives.random = 32;
-        raw.negatives.in_batch = 32;
         raw.optimizer.learning_rate = 0.01;
         raw.run.steps = 20;
         raw.run.checkpoint_steps = 10;

@@ -5,11 +5,15 @@ use std::fs::{self, File};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
-use dayvec_core::MODEL_FORMAT_VERSION;
-use dayvec_experiment::{Config, Outcome, evaluate, no_observer, read_tensorboard, train, write_top_items};
+use dayvec_core::{MODEL_FORMAT_VERSION, Objective};
+use dayvec_experiment::{
+    Config, FreshnessReport, Outcome, evaluate, freshness, no_observer, read_tensorboard, train,
+    write_top_items,
+};
 use dayvec_model::load_spec;
 use dayvec_report::Report;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{CUT_OFF, Shop, folder_of, trained};
@@ -64,6 +68,61 @@ fn a_log_becomes_a_measured_checkpoint() {
     let rows =
         write_top_items(&shop.config(), &shop.store(), &folder.display().to_string(), 5, &out).unwrap();
     check_top(&out, rows);
+}
+
+#[test]
+fn a_model_learns_under_every_objective() {
+    let shop = Shop::new();
+    let sasrec = |loss: &str, newest: &str| {
+        Objective::named("sasrec").with("loss", loss).with("newest_weight", newest)
+    };
+    let terms = json!([
+        {"weight": 1, "objective": {"name": "all_action", "window_days": 28}},
+        {"weight": 1, "objective": {"name": "next_action"}},
+    ]);
+    for objective in [
+        Objective::named("next_action"),
+        Objective::named("all_action").with("window_days", 28),
+        sasrec("sampled_softmax", "alike"),
+        sasrec("binary_cross_entropy", "half"),
+        Objective::named("sum").with("terms", terms),
+        Objective::named("dense_all_action").with("window_days", 28).with("tasks", json!(["purchase"])),
+    ] {
+        let mut raw = shop.raw();
+        raw.run.steps = 100;
+        raw.objective = objective.clone();
+        let recall = trained(&Config::try_from(raw).unwrap()).recall_by_scorer.seen_allowed;
+        assert!(recall["model"] > 1.5 * recall["popularity"], "{objective:?}: {recall:?}");
+    }
+}
+
+#[test]
+fn freshness_of_a_checkpoint_is_measured_on_the_labels_of_its_evaluation() {
+    let shop = Shop::new();
+    let mut raw = shop.raw();
+    raw.run.steps = 100;
+    let report = trained(&Config::try_from(raw).unwrap());
+    let fresh = freshness(&shop.config(), &shop.store(), &report.model_id, (1, 3)).unwrap();
+    assert_eq!(
+        (fresh.n_labels, fresh.n_outside, fresh.n_too_young),
+        (report.evaluation.all_users.rows[0].seen_allowed.n_pairs, 0, 0)
+    );
+    assert_eq!((fresh.cut_off, fresh.delay_days), (report.cut_off, 1));
+    let [model, ..] = &fresh.rows[..] else { panic!("no rows") };
+    // Computed once, at the cut-off, is what an evaluation does.
+    let once = report.recall_by_scorer.seen_allowed["model"];
+    assert!((model.once.value - once).abs() < 1e-12, "{} is not {once}", model.once.value);
+    assert_eq!((model.by_user_age_days.len(), model.by_item_age_days.is_none()), (4, true));
+    assert!(fresh.rows.iter().any(|row| row.by_item_age_days.is_some()), "no baseline has ageing items");
+    let text = fresh.to_string();
+    for part in ["Recall@10 by freshness", "realtime → daily", "own items by decayed count"] {
+        assert!(text.contains(part), "{part} is missing from\n{text}");
+    }
+    let path = shop.path("work/evaluations").join(format!("{}-{CUT_OFF}-freshness.json", report.model_id));
+    let saved: FreshnessReport = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(saved.rows.len(), fresh.rows.len());
+    let absent = freshness(&shop.config(), &shop.store(), "nothing", (1, 3)).unwrap_err();
+    assert!(absent.is::<dayvec_experiment::NoSuchCheckpoint>(), "{absent:#}");
 }
 
 fn check_top(path: &std::path::Path, n_rows: usize) {

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use dayvec_core::SECONDS_PER_DAY;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_pcg::Pcg64Mcg;
 use serde::Deserialize;
@@ -19,8 +18,7 @@ pub(super) struct DenseAllAction {
 
 impl DenseAllAction {
     fn positives_after<'a>(&self, timeline: Timeline<'a>, at: usize) -> &'a [usize] {
-        let acted = timeline.timestamp(at);
-        timeline.positives_between(acted, acted + i64::from(self.window_days.get()) * SECONDS_PER_DAY)
+        timeline.positives_of_window(at, self.window_days)
     }
 }
 
@@ -41,7 +39,7 @@ impl PairSampler for DenseAllAction {
             .filter(|(_, after)| !after.is_empty())
             .collect();
         let (drawn, _) = usable.partial_shuffle(rng, n_positions);
-        drawn.iter().filter_map(|(position, after)| Some((*position, *after.choose(rng)?))).collect()
+        drawn.iter().filter_map(|(position, after)| Some(Pair::new(*position, *after.choose(rng)?))).collect()
     }
 }
 
@@ -49,6 +47,7 @@ impl PairSampler for DenseAllAction {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use dayvec_core::SECONDS_PER_DAY;
     use rand::SeedableRng;
 
     use super::super::test_timeline::with_timeline;
@@ -82,11 +81,11 @@ mod tests {
             let (mut by_position, mut by_pair) = (BTreeMap::new(), BTreeMap::new());
             for _ in 0..4_000 {
                 let pairs = dense(2).pairs(timeline, &input, 4, &mut rng);
-                let positions: BTreeSet<usize> = pairs.iter().map(|&(position, _)| position).collect();
+                let positions: BTreeSet<usize> = pairs.iter().map(|pair| pair.position).collect();
                 assert_eq!(positions.len(), 4);
-                for pair in pairs {
-                    *by_position.entry(pair.0).or_insert(0) += 1;
-                    *by_pair.entry(pair).or_insert(0) += 1;
+                for Pair { position, label, .. } in pairs {
+                    *by_position.entry(position).or_insert(0) += 1;
+                    *by_pair.entry((position, label)).or_insert(0) += 1;
                 }
             }
             // 4 of 8 positions, and one of two labels each: the two actions just before it in the columns
@@ -104,8 +103,12 @@ mod tests {
         with_timeline(&actions, |timeline| {
             let input = InputRange { actions: 1..4 };
             let mut pairs = dense(4).pairs(timeline, &input, 32, &mut Pcg64Mcg::seed_from_u64(1));
-            pairs.sort_unstable();
-            assert_eq!(pairs, [(0, 0), (1, 0)], "the oldest action is more than 4 days before the positive");
+            pairs.sort_unstable_by_key(|pair| pair.position);
+            assert_eq!(
+                pairs,
+                [Pair::new(0, 0), Pair::new(1, 0)],
+                "the oldest action is more than 4 days before the positive"
+            );
         });
     }
 }

@@ -10,15 +10,9 @@ use crate::tokens::InputRange;
 #[serde(deny_unknown_fields)]
 pub(super) struct NextAction {}
 
-impl NextAction {
-    fn next(timeline: Timeline<'_>, at: usize) -> Option<usize> {
-        timeline.positives_between(timeline.timestamp(at), i64::MAX).last().copied()
-    }
-}
-
 impl PairSampler for NextAction {
     fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool {
-        Self::next(timeline, at).is_some()
+        timeline.next_positive(at).is_some()
     }
 
     fn pairs(
@@ -28,7 +22,7 @@ impl PairSampler for NextAction {
         _n_positions: usize,
         _rng: &mut Pcg64Mcg,
     ) -> Vec<Pair> {
-        Self::next(timeline, input.actions.start).map(|label| (0, label)).into_iter().collect()
+        timeline.next_positive(input.actions.start).map(|label| Pair::new(0, label)).into_iter().collect()
     }
 }
 
@@ -50,7 +44,7 @@ mod tests {
             };
             for (start, label) in [(1, 0), (2, 0), (3, 2), (4, 2), (5, 4)] {
                 assert!(NextAction {}.can_end_at(timeline, start));
-                assert_eq!(pairs(start), [(0, label)]);
+                assert_eq!(pairs(start), [Pair::new(0, label)]);
             }
             assert!(!NextAction {}.can_end_at(timeline, 0));
             assert_eq!(pairs(0), []);

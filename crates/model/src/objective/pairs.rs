@@ -1,9 +1,13 @@
 //! What every objective works with: a user's actions, the positive ones among them, and the (position, label) pairs
 //! that it draws.
 
-use dayvec_core::Sequences;
+use std::num::NonZeroU32;
+
+use dayvec_core::{SECONDS_PER_DAY, Sequences};
 use rand_pcg::Pcg64Mcg;
 
+use super::tasks::Tasks;
+use crate::batch::Loss;
 use crate::tokens::InputRange;
 
 /// The positive actions of every user, as indices into the columns of [`Sequences`], newest first.
@@ -14,12 +18,14 @@ pub(crate) struct PositiveActions {
 }
 
 impl PositiveActions {
-    /// Collect the positive actions of all users.
-    pub(crate) fn new(sequences: &Sequences) -> Self {
+    /// Collect the positive actions of all users that belong to one of `tasks`.
+    pub(crate) fn new(sequences: &Sequences, tasks: &Tasks) -> Self {
         let mut offsets = vec![0];
         let mut actions = Vec::new();
+        let columns = &sequences.actions;
         for user in 0..sequences.n_users() {
-            actions.extend(sequences.range(user).filter(|&at| sequences.actions.positive[at]));
+            let is_label = |&at: &usize| columns.positive[at] && tasks.contains(columns.action_type[at]);
+            actions.extend(sequences.range(user).filter(is_label));
             offsets.push(actions.len());
         }
         Self { offsets, actions }
@@ -40,6 +46,17 @@ impl<'a> Timeline<'a> {
         self.sequences.actions.timestamp[at]
     }
 
+    /// The first positive later than the action at an index.
+    pub(super) fn next_positive(&self, at: usize) -> Option<usize> {
+        self.positives_between(self.timestamp(at), i64::MAX).last().copied()
+    }
+
+    /// Positives of the `window_days` after the action at an index, newest first.
+    pub(super) fn positives_of_window(&self, at: usize, window_days: NonZeroU32) -> &'a [usize] {
+        let acted = self.timestamp(at);
+        self.positives_between(acted, acted + i64::from(window_days.get()) * SECONDS_PER_DAY)
+    }
+
     /// Positives with `after_s < timestamp <= until_s`, newest first.
     pub(super) fn positives_between(&self, after_s: i64, until_s: i64) -> &'a [usize] {
         let offsets = &self.positives.offsets;
@@ -50,16 +67,35 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// A (position, label) pair: `position` counts from the newest action of the input (the paper's i, less one), and
-/// `label` is the index of a positive action, later than the one at that position.
-pub(crate) type Pair = (usize, usize);
+/// A trained position and what to predict there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pair {
+    /// Counted from the newest action of the input: the paper's i, less one.
+    pub(crate) position: usize,
+    /// Index of a positive action, later than the one at that position.
+    pub(crate) label: usize,
+    /// Weight beside the other pairs of the input; all inputs weigh the same.
+    pub(crate) weight: f32,
+}
+
+impl Pair {
+    /// A pair that weighs as much as any other of its input.
+    pub(super) const fn new(position: usize, label: usize) -> Self {
+        Self { position, label, weight: 1.0 }
+    }
+}
 
 /// An objective.
 pub(crate) trait PairSampler: Send + Sync + std::fmt::Debug {
     /// Whether the action at index `at` can be the newest of an input that has a pair.
     fn can_end_at(&self, timeline: Timeline<'_>, at: usize) -> bool;
 
-    /// Draw the pairs of one input sequence, from at most `n_positions` positions.
+    /// What the pairs are trained with.
+    fn loss(&self) -> Loss {
+        Loss::SampledSoftmax
+    }
+
+    /// Draw the pairs of one input sequence, from at most `n_positions` positions where the objective draws positions.
     fn pairs(
         &self,
         timeline: Timeline<'_>,

@@ -3,6 +3,7 @@
 use dayvec_core::{Actions, Sequences};
 
 use super::pairs::{PositiveActions, Timeline};
+use super::tasks::Tasks;
 
 /// One user's actions, newest first: (seconds, whether positive).
 fn sequences(actions: &[(i64, bool)]) -> Sequences {
@@ -24,6 +25,6 @@ fn sequences(actions: &[(i64, bool)]) -> Sequences {
 /// Call `check` with the timeline of [`sequences`].
 pub(super) fn with_timeline<T>(actions: &[(i64, bool)], check: impl FnOnce(Timeline<'_>) -> T) -> T {
     let sequences = sequences(actions);
-    let positives = PositiveActions::new(&sequences);
+    let positives = PositiveActions::new(&sequences, &Tasks::All);
     check(Timeline { sequences: &sequences, positives: &positives, user: 1 })
 }

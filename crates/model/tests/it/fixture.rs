@@ -4,9 +4,13 @@ use dayvec_core::{
     Actions, ColumnNames, EventSchema, ItemTable, MODEL_FORMAT_VERSION, ModelSpec, Objective, PositiveRule,
     Sequences, TimeUnit,
 };
+use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+/// The shipped correction.
+pub(crate) const CORRECTION: Correction =
+    Correction { negatives: NegativeCorrection::Linear, positives: PositiveCorrection::Conditional };
 pub(crate) const N_ITEMS: usize = 50;
 pub(crate) const ITEM_DIM: usize = 6;
 

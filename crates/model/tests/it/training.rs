@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use dayvec_core::{HistoryBag, ModelSpec, Objective};
-use dayvec_model::{
-    Fit, Model, ModelError, NegativeConfig, OptimizerConfig, PositiveCorrection, Sampler, SamplerConfig,
-};
+use dayvec_model::{Fit, Model, ModelError, NegativeConfig, OptimizerConfig, Sampler, SamplerConfig};
 use tch::Device;
 
 use crate::fixture;
@@ -17,7 +15,7 @@ fn sampler_config() -> SamplerConfig {
         positions: 4,
         newest_share: 0.5,
         negatives: NegativeConfig { random: 16, in_batch: 16 },
-        correction: PositiveCorrection::Conditional,
+        correction: fixture::CORRECTION,
     }
 }
 

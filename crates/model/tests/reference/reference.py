@@ -126,46 +126,112 @@ def embed(actions, case, w):
     return out
 
 
-def column_log_q(item, case):
-    """log of the expected number of times an item is in the pool: as one of the labels drawn so far, or at random."""
-    drawn = [label for _, label in case["drawn"]]
+def columns(case):
+    """How many columns of the pool are in-batch, and how many random."""
     n_in_batch = sum(entry["user"] is not None for entry in case["pool"])
-    n_random = len(case["pool"]) - n_in_batch
-    return math.log(n_in_batch * drawn.count(item) / len(drawn) + n_random / case["n_eligible"])
+    return n_in_batch, len(case["pool"]) - n_in_batch
+
+
+def label_share(item, case):
+    drawn = [label for _, label in case["drawn"]]
+    return drawn.count(item) / len(drawn)
+
+
+def column_log_q(item, case):
+    """log of the expected number of times an item is in the pool, or of the chance that it is there at all: as one of the
+    labels drawn so far, or at random."""
+    (n_in_batch, n_random), share, n_items = columns(case), label_share(item, case), case["n_eligible"]
+    kind = case["correction"]["negatives"]
+    if kind == "off":
+        return 0.0
+    if kind == "linear":
+        return math.log(n_in_batch * share + n_random / n_items)
+    assert kind == "exact", kind
+    absent = 1.0
+    for _ in range(n_in_batch):
+        absent *= 1 - share
+    for _ in range(n_random):
+        absent *= 1 - 1 / n_items
+    return math.log(1 - absent)
 
 
 def pair_log_q(pair, case):
-    """log of the share that the pair's item has among the labels drawn so far of the pair's user."""
-    if case["correction"] == "Marginal":
-        return column_log_q(pair["item"], case)
-    of_user = [item for user, item in case["drawn"] if user == case["users"][pair["user"]]]
-    return math.log(of_user.count(pair["item"]) / len(of_user))
+    """log Q of a positive."""
+    kind, item = case["correction"]["positives"], pair["item"]
+    if kind == "off":
+        return 0.0
+    if kind == "marginal":
+        return column_log_q(item, case)
+    if kind == "refined":  # Q of the positive is 1, that of a negative Q(n) / (1 - Q(p)): the same for all columns
+        n_in_batch, n_random = columns(case)
+        one_draw = (n_in_batch * label_share(item, case) + n_random / case["n_eligible"]) / (n_in_batch + n_random)
+        return math.log(1 - one_draw)
+    assert kind == "conditional", kind
+    of_user = [label for user, label in case["drawn"] if user == case["users"][pair["user"]]]
+    return math.log(of_user.count(item) / len(of_user))
 
 
 def log_q(case):
     """log Q of every pair, and of every column of the pool."""
-    if case["correction"] == "Off":
-        return [0.0] * len(case["pairs"]), [0.0] * len(case["pool"])
     return [pair_log_q(pair, case) for pair in case["pairs"]], [column_log_q(e["item"], case) for e in case["pool"]]
 
 
-def loss(case, embeddings, w):
+def pair_weights(case):
+    """Every user weighs the same; within SASRec's, the newest position may weigh as much as all others together."""
+    weights = []
+    for pair in case["pairs"]:
+        of_user = [other for other in case["pairs"] if other["user"] == pair["user"]]
+        weight = lambda it: max(len(of_user) - 1, 1) if case["newest_is_half"] and it["position"] == 0 else 1
+        weights.append(weight(pair) / sum(map(weight, of_user)))
+    return [weight / len({pair["user"] for pair in case["pairs"]}) for weight in weights]
+
+
+def softplus(x):
+    return max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+
+def loss(case, embeddings, w, log_scale):
+    scale = math.exp(log_scale)
+    pair_q, pool_q = log_q(case)
+    pool = [(entry, q, item_embedding(entry["item"], case, w)) for entry, q in zip(case["pool"], pool_q)]
+    total = 0.0
+    for pair, q, weight in zip(case["pairs"], pair_q, pair_weights(case)):
+        u = embeddings[pair["user"]][pair["position"]]
+        positive = scale * (u @ item_embedding(pair["item"], case, w))
+        negatives = [
+            (scale * (u @ vector), column_q)
+            for entry, column_q, vector in pool
+            if entry["item"] != pair["item"] and entry["user"] != pair["user"]
+        ]
+        if case["loss"] == "binary_cross_entropy":
+            cost = softplus(-positive) + sum(softplus(logit) for logit, _ in negatives) / len(negatives)
+        else:
+            others = sum(math.exp(logit - column_q) for logit, column_q in negatives)
+            cost = -math.log(math.exp(positive - q) / (math.exp(positive - q) + others))
+        total += weight * cost
+    return total
+
+
+def refined_slope(case, embeddings, w):
+    """Slope in the log of the scale by the published form of the refined correction: no positive in the denominator,
+    weight 1 - P(positive), which is no function to differentiate."""
     scale = math.exp(w["log_inverse_temperature"][0])
     pair_q, pool_q = log_q(case)
     pool = [(entry, q, item_embedding(entry["item"], case, w)) for entry, q in zip(case["pool"], pool_q)]
-    users = sorted({pair["user"] for pair in case["pairs"]})
     total = 0.0
-    for pair, q in zip(case["pairs"], pair_q):
+    for pair, log_not_p, weight in zip(case["pairs"], pair_q, pair_weights(case)):
         u = embeddings[pair["user"]][pair["position"]]
-        positive = math.exp(scale * (u @ item_embedding(pair["item"], case, w)) - q)
-        negatives = sum(
-            math.exp(scale * (u @ vector) - column_q)
+        positive = scale * (u @ item_embedding(pair["item"], case, w))
+        logits = np.array([
+            (scale * (u @ vector), column_q - log_not_p)  # Q'(n) = Q(n) / (1 - Q(p))
             for entry, column_q, vector in pool
             if entry["item"] != pair["item"] and entry["user"] != pair["user"]
-        )
-        of_user = sum(other["user"] == pair["user"] for other in case["pairs"])
-        total += -math.log(positive / (positive + negatives)) / of_user
-    return total / len(users)
+        ])
+        terms = np.exp(logits[:, 0] - logits[:, 1])
+        chance = math.exp(positive) / (math.exp(positive) + terms.sum())
+        # d/d log(scale) of (log Σ terms - positive)
+        total += weight * (1 - chance) * ((terms * logits[:, 0]).sum() / terms.sum() - positive)
+    return total
 
 
 def main():
@@ -173,11 +239,14 @@ def main():
         case = json.load(file)
     w = read_safetensors(sys.argv[2])
     embeddings = [embed(actions, case, w) for actions in case["sequences"]]
+    log_scale = w["log_inverse_temperature"][0]
     items = [item_embedding(item, case, w) for item in range(len(case["item_features"]))]
     json.dump({
         "embeddings": [[row.tolist() for row in rows] for rows in embeddings],
         "items": [row.tolist() for row in items],
-        "loss": loss(case, embeddings, w),
+        "loss": loss(case, embeddings, w, log_scale),
+        "slope": (loss(case, embeddings, w, log_scale + 1e-5) - loss(case, embeddings, w, log_scale - 1e-5)) / 2e-5,
+        "refined_slope": refined_slope(case, embeddings, w),
         "pair_log_q": log_q(case)[0],
         "pool_log_q": log_q(case)[1],
     }, sys.stdout)
