@@ -28,6 +28,7 @@ mod tensorboard;
 mod top_items;
 mod train;
 mod training_folder;
+mod trials;
 
 pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
@@ -47,6 +48,9 @@ pub use tensorboard::{
 pub use top_items::write_top_items;
 pub use train::{Outcome, train};
 pub use training_folder::{ResumeState, StepCheckpoint, TrainingFolder};
+pub use trials::{
+    Ablation, Matrix, MatrixRow, PaperFigures, Space, TrialRecord, Trials, Tuned, ablate, tune,
+};
 
 /// Use this many CPU threads for tensors; 0 for all cores.
 pub fn set_threads(threads: usize) {

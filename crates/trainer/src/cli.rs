@@ -49,6 +49,32 @@ pub enum Command {
         #[arg(long, default_value_t = 14, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
         max_age_days: u32,
     },
+    /// Train and measure every row of one or more matrices with every seed, and make their tables. What is done already is
+    /// not done again, so the same command goes on after a stop or a kill. Nothing goes to the bucket.
+    Ablate {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The matrices; config/ablations/ has those of the paper.
+        #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+        matrix: Vec<PathBuf>,
+        /// Seeds instead of those of the matrices.
+        #[arg(long, value_delimiter = ',', value_name = "SEED")]
+        seeds: Vec<u64>,
+    },
+    /// Search for better settings on the days before the test days, so that the test decides nothing. What is done already
+    /// is not done again. Nothing goes to the bucket.
+    Tune {
+        /// The configuration to start from.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Which settings to try, and which values; config/tune.yaml is one.
+        #[arg(long, value_name = "FILE")]
+        space: PathBuf,
+        /// No trial begins after this time.
+        #[arg(long, default_value_t = 60, value_name = "MINUTES")]
+        budget: u64,
+    },
     /// Evaluate a checkpoint and the baselines on the days after the cut-off.
     Evaluate {
         /// The configuration.

@@ -1,5 +1,7 @@
 //! The command line as a call: configuration, signals, one of the commands, what is printed.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use dayvec_core::FaultKind;
 use dayvec_experiment::{
@@ -13,6 +15,7 @@ use tokio::runtime::Runtime;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::service::serve;
+use crate::trials;
 
 /// How torchrun, or a cluster's Job that imitates it, says how many processes train together.
 const WORLD_SIZE: &str = "WORLD_SIZE";
@@ -61,6 +64,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     exit::print(&format!("{}\n", report.evaluation))?;
                 }
             }
+        }
+        Command::Ablate { config, matrix, seeds } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            trials::ablate_all(&config, &matrix, &seeds)?;
+        }
+        Command::Tune { config, space, budget } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            trials::search(&config, &space, Duration::from_secs(60 * budget))?;
         }
         Command::Freshness { config, checkpoint, delay_days, max_age_days } => {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };

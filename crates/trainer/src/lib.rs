@@ -11,6 +11,7 @@ mod service;
 #[allow(dead_code, reason = "what the tests of several crates share")]
 #[path = "../../experiment/tests/it/shop.rs"]
 mod shop;
+mod trials;
 
 pub use cli::{Cli, Command};
 pub use commands::run;

@@ -9,6 +9,7 @@ use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection, Sizes};
 use dayvec_runtime::config::{self, ConfigError};
 use serde::{Serialize, Serializer};
+use serde_yaml::Mapping;
 use url::Url;
 
 mod raw;
@@ -75,6 +76,15 @@ impl Config {
     /// Every fault at once.
     pub fn with_settings(&self, settings: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         config::replace::<RawConfig, Self>(&self.raw, settings)
+    }
+
+    /// The same configuration with some settings over it, as a file would hold them; `name` says in messages where they
+    /// are from.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn overlaid(&self, name: &str, settings: &Mapping) -> Result<Self, ConfigError> {
+        config::overlaid::<RawConfig, Self>(&self.raw, name, settings)
     }
 
     /// The configuration as YAML with the cut-off that was chosen, as it is saved beside the weights.

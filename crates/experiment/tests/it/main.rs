@@ -6,3 +6,4 @@ mod bad_input;
 mod checkpoints;
 mod shop;
 mod training;
+mod trials;

@@ -76,6 +76,20 @@ where
     parse::<Raw, C>(source, settings.iter().map(|(name, value)| (environment::name_of(name), value.clone())))
 }
 
+/// A configuration with `above` over it, as a user's file is put over the shipped one; `name` says in messages what
+/// `above` is.
+///
+/// # Errors
+/// [`ConfigError::Faults`], as [`load`].
+pub fn overlaid<Raw, C>(raw: &Raw, name: &str, above: &Mapping) -> Result<C, ConfigError>
+where
+    Raw: Serialize + DeserializeOwned,
+    C: TryFrom<Raw, Error = Vec<String>>,
+{
+    let source = Source { name: name.to_owned(), text: to_yaml(above), shipped: &to_yaml(raw) };
+    parse::<Raw, C>(source, std::iter::empty())
+}
+
 /// The name of the shipped file in messages.
 const SHIPPED: &str = "the shipped configuration";
 
