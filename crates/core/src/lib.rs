@@ -24,4 +24,4 @@ pub use items::ItemTable;
 pub use schema::{ColumnNames, EventSchema, PositiveRule, TimeUnit};
 pub use sequence::{Action, Actions, Sequences};
 pub use shard::Shard;
-pub use spec::{HistoryBag, MODEL_FORMAT_VERSION, ModelSpec, Objective};
+pub use spec::{HistoryBag, InputFeature, MODEL_FORMAT_VERSION, ModelSpec, Objective};

@@ -53,8 +53,34 @@ pub struct ModelSpec {
     /// Residual path from the user's own item vectors to the user embedding; the paper has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_bag: Option<HistoryBag>,
+    /// Features of an action that the user tower does not read, for ablations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<InputFeature>,
     /// What the model was trained to predict.
     pub objective: Objective,
+}
+
+/// A feature of an action in the user tower's input (the paper, sections 1.2 and 1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputFeature {
+    /// What is known of the item: its content features, and its id where the model has one.
+    Item,
+    /// The type of the action.
+    Action,
+    /// The surface.
+    Surface,
+    /// How long it lasted.
+    Duration,
+    /// Its absolute time.
+    Timestamp,
+    /// The time from it to the newest action of the input. An older position can read from it when the newest action
+    /// was; without it the input is strictly causal.
+    SinceLatest,
+    /// The time since the action before it.
+    Gap,
+    /// Its place in the sequence.
+    Position,
 }
 
 /// The residual bag: user embedding = normalise(head + learned weighted sum of the user's own item vectors).

@@ -54,6 +54,7 @@ fn spec(wide: bool) -> ModelSpec {
         surface_dim: 0,
         item_id_dim: 0,
         history_bag: None,
+        left_out: Vec::new(),
         objective: Objective::named("dense_all_action").with("window_days", 28),
     };
     preset(if wide { "paper" } else { "small" }).expect("a preset").apply(&mut spec);

@@ -1,12 +1,14 @@
 //! What an older position sees of newer actions: when the newest one was and how many there are, as in the paper, and
 //! nothing else. (The newest position, the only one that is served, has no newer actions.)
 
-use dayvec_core::Sequences;
+use dayvec_core::{Actions, InputFeature, ModelSpec, Sequences};
 
 use crate::Model;
 use crate::fixture;
 use crate::model::to_vec;
 use crate::reference_tests::{N_USERS, specs, trained};
+
+const N_ITEMS: u32 = fixture::N_ITEMS as u32;
 
 /// Sequences with a user of 8 actions or more, all in the input, each a day or so older than the one before it.
 fn sequences() -> (Sequences, usize) {
@@ -132,6 +134,36 @@ fn how_many_newer_actions_there_are_is_visible_through_the_position_table_alone(
         let (all, rest) = rows(&model);
         for position in 2..all.len() {
             assert!(close(&all[position], &rest[position - 1]), "position {position}");
+        }
+    }
+}
+
+#[test]
+fn a_model_is_blind_to_the_features_that_are_left_out_and_to_no_other() {
+    let (sequences, user) = sequences();
+    let newest = sequences.range(user).start;
+    let times = [InputFeature::Timestamp, InputFeature::SinceLatest, InputFeature::Gap];
+    type Change = fn(&mut Actions, usize);
+    let changes: [(&[InputFeature], Change); 6] = [
+        (&[InputFeature::Item], |actions, at| actions.item[at] = (actions.item[at] + 7) % N_ITEMS),
+        (&[InputFeature::Action], |actions, at| actions.action_type[at] ^= 1),
+        (&[InputFeature::Surface], |actions, at| actions.surface[at] = (actions.surface[at] + 1) % 3),
+        (&[InputFeature::Duration], |actions, at| actions.duration_s[at] = 1_234.0),
+        (&[InputFeature::Timestamp], |actions, _| {
+            actions.timestamp.iter_mut().for_each(|time| *time += 5_000)
+        }),
+        (&times, |actions, at| actions.timestamp[at] += 10_000),
+    ];
+    let [plain, _] = specs();
+    for (left_out, change) in changes {
+        let mut changed = sequences.clone();
+        change(&mut changed.actions, newest);
+        let blind = ModelSpec { left_out: left_out.to_vec(), ..plain.clone() };
+        for (spec, sees) in [(&plain, true), (&blind, false)] {
+            let model = trained(spec, &sequences).into_model();
+            let is_same =
+                close(&embeddings(&model, &sequences, user)[0], &embeddings(&model, &changed, user)[0]);
+            assert_eq!(is_same, !sees, "{left_out:?}, left out: {}", !sees);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! paper, section 3.1 of its model). The head, and the queries and feed-forward of the last block, are computed only
 //! at the requested positions: sampled ones in training, the newest one when serving.
 
-use dayvec_core::ModelSpec;
+use dayvec_core::{InputFeature, ModelSpec};
 use tch::Tensor;
 
 use crate::features::{ABSOLUTE_PERIODS_S, N_RELATIVE_PERIODS, TimeEncoding, fixed_features};
@@ -156,6 +156,7 @@ pub(crate) struct UserTower {
     head_in: Linear,
     head_out: Linear,
     history: Option<HistoryResidual>,
+    left_out: Vec<InputFeature>,
 }
 
 impl UserTower {
@@ -199,6 +200,7 @@ impl UserTower {
             head_norm: Norm::new(list, "user.head.norm", hidden),
             head_in: Linear::new(list, "user.head.in", hidden, 4 * hidden),
             head_out: Linear::new(list, "user.head.out", 4 * hidden, spec.dim),
+            left_out: spec.left_out.clone(),
             history: spec.history_bag.map(|bag| HistoryResidual::new(list, spec, bag)),
         }
     }
@@ -236,15 +238,25 @@ impl UserTower {
         let fixed = tch::no_grad(|| {
             fixed_features(&tokens.timestamp, &tokens.since_latest, &tokens.gap, tokens.log_duration.as_ref())
         });
-        let time_rows = self.times.iter().map(|time| time.fold_phases(w));
-        let duration_row = self.duration_row.map(|row| w[row].shallow_clone());
+        let reads = |feature| !self.left_out.contains(&feature);
+        let or_zeros = |feature, rows: Tensor| if reads(feature) { rows } else { rows.zeros_like() };
+        let times = [InputFeature::Timestamp, InputFeature::SinceLatest, InputFeature::Gap];
+        let time_rows =
+            self.times.iter().zip(times).map(|(time, feature)| or_zeros(feature, time.fold_phases(w)));
+        let duration_row =
+            self.duration_row.map(|row| or_zeros(InputFeature::Duration, w[row].shallow_clone()));
         let fixed_rows: Vec<Tensor> = duration_row.into_iter().chain(time_rows).collect();
-        let actions = w[self.action_table].mm(&w[self.action_rows]) + &w[self.in_bias]; // [n_actions, H]
-        let mut x = described.mm(&w[self.item_rows])
+        let actions = or_zeros(InputFeature::Action, w[self.action_table].mm(&w[self.action_rows]));
+        let actions = actions + &w[self.in_bias]; // [n_actions, H]
+        let item_rows = or_zeros(InputFeature::Item, w[self.item_rows].shallow_clone());
+        let mut x = described.mm(&item_rows)
             + fixed.mm(&Tensor::cat(&fixed_rows, 0))
             + actions.index_select(0, &tokens.action_type)
-            + w[self.positions].index_select(0, &tokens.position); // [B T, H]
-        if let (Some((table, rows)), Some(surface)) = (self.surface, &tokens.surface) {
+            + or_zeros(InputFeature::Position, w[self.positions].shallow_clone())
+                .index_select(0, &tokens.position); // [B T, H]
+        if let (Some((table, rows)), Some(surface)) = (self.surface, &tokens.surface)
+            && reads(InputFeature::Surface)
+        {
             let none = Tensor::zeros([1, w[rows].size()[1]], (x.kind(), x.device()));
             x += Tensor::cat(&[none, w[table].mm(&w[rows])], 0).index_select(0, surface);
         }

@@ -119,6 +119,7 @@ mod tests {
             surface_dim: 1,
             item_id_dim: 0,
             history_bag: None,
+            left_out: Vec::new(),
             objective: Objective::named("next_action"),
         };
         DailyStates::of_model(&spec, n_buckets)

@@ -188,6 +188,7 @@ fn spec(model_id: &str) -> ModelSpec {
         surface_dim: 1,
         item_id_dim: 0,
         history_bag: None,
+        left_out: Vec::new(),
         objective: Objective::named("next_action"),
     }
 }

@@ -333,6 +333,7 @@ impl Config {
             surface_dim: 0,
             item_id_dim: model.item_id_dim,
             history_bag: model.history_bag,
+            left_out: model.left_out.clone(),
             objective: self.raw.objective.clone(),
         };
         self.sizes.apply(&mut spec);

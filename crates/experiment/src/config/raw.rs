@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dayvec_core::{Day, EventSchema, HistoryBag, Objective};
+use dayvec_core::{Day, EventSchema, HistoryBag, InputFeature, Objective};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::Correction;
 use dayvec_runtime::config::duration;
@@ -120,6 +120,7 @@ pub struct ModelSettings {
     pub look_back_days: u32,
     pub item_id_dim: usize,
     pub history_bag: Option<HistoryBag>,
+    pub left_out: Vec<InputFeature>,
 }
 
 /// The input of a step.

@@ -199,6 +199,7 @@ fn spec(model_id: &str, items_version: &str) -> ModelSpec {
         surface_dim: 0,
         item_id_dim: 0,
         history_bag: None,
+        left_out: Vec::new(),
         objective: Objective::named("next_action"),
     };
     dayvec_model::preset("tiny").unwrap().apply(&mut spec);

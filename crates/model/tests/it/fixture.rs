@@ -41,6 +41,7 @@ pub(crate) fn spec() -> ModelSpec {
         surface_dim: 0,
         item_id_dim: 0,
         history_bag: None,
+        left_out: Vec::new(),
         objective: Objective::named("dense_all_action").with("window_days", 28),
     };
     dayvec_model::preset("tiny").unwrap().apply(&mut spec);
