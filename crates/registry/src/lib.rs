@@ -1,5 +1,5 @@
 //! Which models are in a bucket ([`checkpoints`]), which of them serves ([`serving_model`]), and the names and keys of
-//! what training and the daily run leave there ([`checkpoint`], [`item_features`], [`daily_state`]).
+//! what training and the daily run leave there ([`checkpoint`], [`evaluation`], [`item_features`], [`daily_state`]).
 //!
 //! A checkpoint becomes *complete* by its `spec.yaml`, which is written last. A model is put in service by a
 //! [`Promotion`]: a record in an append-only log, so going back is one more record. Where nothing was ever promoted,
@@ -10,6 +10,7 @@
 pub mod checkpoint;
 pub mod daily_state;
 mod error;
+pub mod evaluation;
 pub mod item_features;
 mod promotion;
 
