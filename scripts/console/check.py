@@ -175,7 +175,9 @@ def main(chromium, bucket, lookup_at, trainer_at, page, screenshots):
     for asked in (user, user, "nobody"):
         reply = lookup.GetUserEmbedding(user_id=asked)
     reply = lookup.GetUserEmbedding(user_id=user)
+    # A run is under way, so the service measures no further model beside all baselines.
     models = {path.parent.name: json.loads(path.read_text()) for path in bucket.glob("checkpoints/*/metrics.json")}
+    models |= {path.parts[-3]: json.loads(path.read_text()) for path in bucket.glob("evaluations/*/*/metrics.json")}
     model_id = reply.snapshot.model_id
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

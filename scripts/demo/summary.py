@@ -9,11 +9,14 @@ import sys
 
 
 def metrics(run):
-    """metrics.json of the newest checkpoint."""
+    """metrics.json of the newest checkpoint, with all baselines if they were measured."""
     found = sorted((run / "bucket/checkpoints").glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
     if not found:
         sys.exit(f"{run}/bucket/checkpoints contains no checkpoint")
-    return json.loads(found[-1].read_text())
+    published = json.loads(found[-1].read_text())
+    days = f"{published['cut_off']}-{published['test_days']}d"
+    full = run / "bucket/evaluations" / published["model_id"] / days / "metrics.json"
+    return json.loads(full.read_text()) if full.exists() else published
 
 
 def summary(run, more_stages):

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayvec_bucket::{Bucket, BucketError};
-use dayvec_registry::{Promotion, checkpoint, checkpoints, newest_promotion, promotions};
+use dayvec_registry::{Promotion, checkpoint, checkpoints, evaluation, newest_promotion, promotions};
 use dayvec_report::Report;
 use dayvec_snapshot::{
     Announcement, Layout, Manifest, SNAPSHOTS, SnapshotError, announcements_after, read_manifest,
@@ -36,6 +36,7 @@ struct Records {
     /// Newest first.
     promotions: Vec<Promotion>,
     manifests: HashMap<String, Arc<Manifest>>,
+    /// By key: that of a checkpoint, and the one with all baselines.
     reports: HashMap<String, Arc<Report>>,
 }
 
@@ -68,6 +69,7 @@ pub(crate) struct Model {
     pub(crate) model_id: String,
     /// When it was completed, in Unix seconds.
     pub(crate) written_s: i64,
+    /// With all baselines, once that report has been made.
     pub(crate) report: Result<Arc<Report>, Outage>,
 }
 
@@ -210,31 +212,44 @@ impl BucketReader {
         let promoted = records.promotions.first().map(|promotion| promotion.model_id.clone());
         let mut rank = 0..;
         whole.retain(|one| rank.next() < Some(self.shown) || Some(&one.model_id) == promoted.as_ref());
+        let evaluations = evaluation::keys(&self.bucket).await.map_err(|error| self.outage(&error))?;
         let mut models = Vec::with_capacity(whole.len());
         for checkpoint in whole {
             let written = checkpoint.written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let written_s = i64::try_from(written.as_secs()).unwrap_or(i64::MAX);
-            let report = self.report_in(records, &checkpoint.model_id).await?;
+            let report = self.report_of(records, &checkpoint.model_id, &evaluations).await?;
             models.push(Model { model_id: checkpoint.model_id, written_s, report });
         }
         Ok(models)
     }
 
-    /// `metrics.json` of a model; one that cannot be read is reported in its own row.
-    async fn report_in(
+    /// The report of a model: of the checkpoint, and in its place the one with all baselines, if it is among
+    /// `evaluations`. One that cannot be read is reported in its own row.
+    async fn report_of(
         &self,
         records: &mut Records,
         model_id: &str,
+        evaluations: &BTreeSet<String>,
     ) -> Result<Result<Arc<Report>, Outage>, Outage> {
-        if let Some(report) = records.reports.get(model_id) {
+        let published = self.report_in(records, checkpoint::key(model_id, checkpoint::METRICS)).await?;
+        let Ok(report) = &published else { return Ok(published) };
+        let full = evaluation::key(model_id, report.cut_off, report.test_days, checkpoint::METRICS);
+        if evaluations.contains(&full) { self.report_in(records, full).await } else { Ok(published) }
+    }
+
+    async fn report_in(
+        &self,
+        records: &mut Records,
+        key: String,
+    ) -> Result<Result<Arc<Report>, Outage>, Outage> {
+        if let Some(report) = records.reports.get(&key) {
             return Ok(Ok(Arc::clone(report)));
         }
-        let key = checkpoint::key(model_id, checkpoint::METRICS);
         match self.bucket.get(&key).await {
             Ok(bytes) => Ok(match serde_json::from_slice::<Report>(&bytes) {
                 Ok(report) => {
                     let report = Arc::new(report);
-                    records.reports.insert(model_id.to_owned(), Arc::clone(&report));
+                    records.reports.insert(key, Arc::clone(&report));
                     Ok(report)
                 }
                 Err(error) => Err(Outage::from_error(key, &error)),
@@ -282,6 +297,6 @@ impl Records {
             announced.iter().map(|one| one.announcement.manifest.clone()).collect();
         keys.extend(unannounced.iter().flatten().map(|manifest| manifest.key()));
         self.manifests.retain(|key, _| keys.contains(key));
-        self.reports.retain(|model_id, _| models.iter().any(|model| model.model_id == *model_id));
+        self.reports.retain(|_, report| models.iter().any(|model| model.model_id == report.model_id));
     }
 }

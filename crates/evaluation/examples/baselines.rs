@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use dayvec_core::{EventSchema, PositiveRule, Sequences};
-use dayvec_evaluation::baselines::{self, BaselineInput};
+use dayvec_evaluation::baselines::{self, BaselineInput, Limits, Which};
 use dayvec_evaluation::{EvalOptions, Interests, Outcomes, TimeSplit, Truth, retrieve};
 use dayvec_items::{BuildOptions, TextColumns, build_items, read_item_text};
 use dayvec_report::Table;
@@ -51,15 +51,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let truth = Truth::build(&history, &split.future(&log))?;
     let options = EvalOptions { interests: Interests::of(&table), ..EvalOptions::default() };
     let mut outcomes: Vec<Outcomes> = Vec::new();
-    let input = BaselineInput {
-        history: &history,
-        items: &table,
-        cut_off: split.cut_off,
-        ease_items: 14_000,
-        seed: 1,
-    };
+    let limits = Limits { ease_items: 14_000, memory_bytes: 4 << 30 };
+    let input = BaselineInput { history: &history, items: &table, split, limits, seed: 1 };
     let mut clock = Instant::now();
-    baselines::each(&input, &mut |scorer| {
+    let choices = baselines::each(&input, Which::All, &|| false, &mut |scorer| {
         let built = clock.elapsed();
         outcomes.push(retrieve(scorer, &history, &truth, &options)?);
         println!("{}: built and scored after {built:.1?} + {:.1?}", scorer.name(), clock.elapsed() - built);
@@ -72,5 +67,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("\n{}", table("all users", &|_| true));
     println!("\n{}", table("held-out users", &|user| is_held_out(history.users.get(user))));
+    println!("\n{choices}");
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! What a model has to beat: scorers built from the history alone, by counting and linear algebra.
 //!
-//! "Bought", "count" and "popular" mean positive actions. Weights of a user's actions halve with every half-life of
-//! age, measured from that user's newest positive: only their proportions matter. A new baseline is one file and one line
-//! of `BASELINES`.
+//! "Bought", "count" and "popular" mean positive actions. A setting that matters is chosen on the days before the test
+//! days ([`Choices`]), never on the test days. A new baseline is one file and one line of `BASELINES`.
+//!
+//! **Memory**, beside the log and one block of scores: EASE and the SVD keep the items (and users) of the most purchases
+//! that fit into [`Limits`]; the others are sparse, or hold one number an item or one copy of the item features.
 
 mod bag;
+mod choice;
+mod columns;
 mod ease;
 mod matrix;
 mod neighbours;
@@ -12,16 +16,18 @@ mod own;
 mod popularity;
 mod random;
 
-use dayvec_core::{Day, ItemTable, Sequences};
+use dayvec_core::{ItemTable, Sequences};
+use dayvec_report::Choices;
 
-pub use bag::{DecayedFeatures, SvdBag};
-pub use ease::Ease;
+pub use bag::{DecayedFeatures, SvdBag, SvdVectors};
+pub use ease::{Ease, ItemPairs};
 pub use neighbours::ItemNeighbours;
-pub use own::OwnItems;
-pub use popularity::{Popularity, RecentPopularity};
+pub use own::{HALF_LIFE_DAYS as OWN_HALF_LIFE_DAYS, OwnCounts, OwnItems};
+pub use popularity::Popularity;
 pub use random::Random;
 
-use crate::{EvaluationError, Scorer};
+use crate::{EvaluationError, Scorer, TimeSplit};
+use choice::{Chooser, Earlier};
 
 /// What the baselines are built from.
 #[derive(Debug, Clone, Copy)]
@@ -30,49 +36,93 @@ pub struct BaselineInput<'a> {
     pub history: &'a Sequences,
     /// Item features; its rows are the items of `history`.
     pub items: &'a ItemTable,
-    /// First day of the future.
-    pub cut_off: Day,
-    /// Most items of EASE: its matrix is items × items (14,000: 784 MB, and three times that while it is made).
-    pub ease_items: usize,
+    /// The cut-off, and the number of test days.
+    pub split: TimeSplit,
+    /// Bounds of memory.
+    pub limits: Limits,
     /// Seed of what is random.
     pub seed: u64,
 }
 
-/// "Recent", for popularity: the window of the shipped objective.
-const RECENT_DAYS: u32 = 28;
 /// Half-life of an action's weight, chosen on an earlier split of Online Retail II.
 pub(crate) const HALF_LIFE_DAYS: f64 = 40.0;
+/// What bounds the memory of a baseline, whatever the size of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most items of EASE, whose matrices are items × items.
+    pub ease_items: usize,
+    /// Most bytes of the dense matrices of one baseline, while it is made.
+    pub memory_bytes: usize,
+}
+
+/// Which baselines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Popularity, which the gate of a promotion needs: seconds on a large log.
+    Popularity,
+    /// All of them: minutes on a large log.
+    All,
+}
+
 /// Newest distinct items of a user whose neighbours are scored.
 const NEWEST_ITEMS: usize = 5;
-/// λ of EASE: its paper's value for the densest of its logs; flat from 250 to 1000.
-const EASE_LAMBDA: f64 = 500.0;
 
 type Built = Result<Box<dyn Scorer>, EvaluationError>;
+type Build = for<'a> fn(&BaselineInput<'a>, &mut Chooser<'a>) -> Built;
 
-/// Every baseline, in the order of the table. The widths of the SVD are those of the presets `small` and `paper`.
-const BASELINES: [fn(&BaselineInput<'_>) -> Built; 9] = [
-    |input| boxed(Ok(Random::new(input.history, input.seed))),
-    |input| boxed(Ok(Popularity::new(input.history))),
-    |input| boxed(Ok(RecentPopularity::new(input.history, input.cut_off, RECENT_DAYS))),
-    |input| boxed(Ok(OwnItems::new(input.history, HALF_LIFE_DAYS))),
-    |input| boxed(Ok(ItemNeighbours::new(input.history, NEWEST_ITEMS))),
-    |input| boxed(DecayedFeatures::new(input.history, input.items, HALF_LIFE_DAYS)),
-    |input| boxed(SvdBag::new(input.history, 64, HALF_LIFE_DAYS, input.seed)),
-    |input| boxed(SvdBag::new(input.history, 256, HALF_LIFE_DAYS, input.seed)),
-    |input| boxed(Ease::new(input.history, EASE_LAMBDA, input.ease_items)),
+/// The rows on popularity: *the* popularity, which is that of the width that was best before the test days, then every
+/// width.
+const POPULARITY: [Build; 7] = [
+    |input, chooser| boxed(popularity::chosen(input, chooser)),
+    |input, _| boxed(Ok(popularity::of_width(input, 0))),
+    |input, _| boxed(Ok(popularity::of_width(input, 1))),
+    |input, _| boxed(Ok(popularity::of_width(input, 2))),
+    |input, _| boxed(Ok(popularity::of_width(input, 3))),
+    |input, _| boxed(Ok(popularity::of_width(input, 4))),
+    |input, _| boxed(Ok(popularity::of_width(input, 5))),
+];
+
+/// Every other baseline, in the order of the table. The widths of the SVD are those of the presets `small` and `paper`.
+const BASELINES: [Build; 7] = [
+    |input, _| boxed(Ok(Random::new(input.history, input.seed))),
+    |input, chooser| boxed(own::chosen(input, chooser)),
+    |input, _| boxed(Ok(ItemNeighbours::new(input.history, NEWEST_ITEMS))),
+    |input, chooser| boxed(bag::chosen_features(input, chooser)),
+    |input, chooser| boxed(bag::chosen_svd(input, chooser, 64)),
+    |input, chooser| boxed(bag::chosen_svd(input, chooser, 256)),
+    |input, chooser| boxed(ease::chosen(input, chooser)),
 ];
 
 fn boxed<S: Scorer + 'static>(scorer: Result<S, EvaluationError>) -> Built {
     Ok(Box::new(scorer?))
 }
 
-/// Build the baselines one at a time: each is handed to `visit` and dropped before the next one is built.
+/// Build the baselines one at a time: each is handed to `visit` and dropped before the next one is built. Returns what was
+/// chosen for them.
 ///
 /// # Errors
-/// When a baseline cannot be built, or `visit` fails.
+/// When a baseline cannot be built, or `visit` fails; [`EvaluationError::Stopped`] soon after `stop` says so.
 pub fn each<E: From<EvaluationError>>(
     input: &BaselineInput<'_>,
+    which: Which,
+    stop: &dyn Fn() -> bool,
     visit: &mut dyn FnMut(&dyn Scorer) -> Result<(), E>,
-) -> Result<(), E> {
-    BASELINES.iter().try_for_each(|build| visit(&*build(input)?))
+) -> Result<Choices, E> {
+    let earlier = Earlier::of(input)?;
+    let mut chooser = Chooser::new(input, earlier.as_ref(), stop);
+    let others = if which == Which::All { &BASELINES[..] } else { &[] };
+    for build in POPULARITY.iter().chain(others) {
+        chooser.go_on()?;
+        visit(&*build(input, &mut chooser)?)?;
+    }
+    Ok(chooser.choices())
+}
+
+/// *The* popularity, as in the table of [`each`].
+///
+/// # Errors
+/// When the earlier days cannot be measured.
+pub fn popularity(input: &BaselineInput<'_>) -> Result<Popularity, EvaluationError> {
+    let earlier = Earlier::of(input)?;
+    popularity::chosen(input, &mut Chooser::new(input, earlier.as_ref(), &|| false))
 }

@@ -42,6 +42,9 @@ pub enum EvaluationError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It was stopped on request.
+    #[error("the evaluation was stopped; nothing of it is kept")]
+    Stopped,
     /// libtorch refused an operation.
     #[error("a tensor operation failed; is there memory enough for one block of scores?")]
     Torch(#[from] tch::TchError),
@@ -51,6 +54,7 @@ impl Fault for EvaluationError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::EmptyLog | Self::NoUsers | Self::NotANumber { .. } => FaultKind::Data,
+            Self::Stopped => FaultKind::Unavailable,
             Self::Shape { .. }
             | Self::UnknownUser { .. }
             | Self::Size { .. }

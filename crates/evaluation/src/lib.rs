@@ -8,11 +8,12 @@
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
 //! - *Catalogue*: the items of any event before the cut-off. No scorer can retrieve a relevant item outside it:
 //!   such pairs are left out, and their number is reported ([`Truth::n_outside`]).
-//! - *Recall@10*: hit(u, p) = fewer than 10 items of the catalogue score strictly higher than p. Micro: the mean
+//! - *Recall@10*: hit(u, p) = fewer than 10 other items of the catalogue score as high as p or higher. Micro: the mean
 //!   over distinct (user, item) pairs; macro: over users, first within each.
-//! - *Ties*: by that definition a scorer that gives everything the same score hits everything. So the share of
-//!   pairs in a real list of 10, ties broken by item row, is reported as well (*listed*): if the two differ, ties are
-//!   the reason. A score of minus infinity means "not retrieved" and is never a hit.
+//! - *Ties*: the paper counts the items that score strictly higher, so that a scorer that gives everything the same score
+//!   hits everything. Here an equal score counts as a higher one: no tie makes a hit, for any scorer. The share of pairs
+//!   in a real list of 10, ties settled by item row, is reported as well (*listed*): where it is higher, by as much as
+//!   luck with ties may have given. A score of minus infinity means "not retrieved" and is never a hit.
 //! - *Interest Entropy@50*: mean over users of −Σ q ln q, q = the interests' shares of the top 50.
 //! - *P90 Coverage@10*: the top 10 of all users pooled; the smallest number of items that make up 90 % of it, over
 //!   the size of the catalogue.

@@ -23,7 +23,7 @@ pub struct Outcomes {
 pub(crate) struct UserOutcome {
     /// Relevant items.
     pub(crate) n_pairs: u32,
-    /// Those that fewer than 10 items outscore.
+    /// Those that fewer than 10 other items equal or outscore.
     pub(crate) hits: u32,
     /// Those in the list of 10.
     pub(crate) listed: u32,

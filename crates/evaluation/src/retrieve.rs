@@ -103,6 +103,20 @@ pub fn evaluate(
     Ok(retrieve(scorer, history, truth, options)?.metrics(&|_| true))
 }
 
+/// Recall@10 over pairs, seen items allowed, and nothing else.
+pub(crate) fn micro_recall(scorer: &dyn Scorer, truth: &Truth) -> Result<f64, EvaluationError> {
+    let block = block_users(truth.eligible.len());
+    let (mut hits, mut pairs) = (0u64, 0u64);
+    for (users, relevant) in truth.users.chunks(block).zip(truth.relevant.chunks(block)) {
+        let scores = masked_scores(scorer, users, &truth.eligible)?; // [b, n]
+        for user in block_outcomes(&scores, scorer, users, relevant, None)? {
+            hits += u64::from(user.hits);
+            pairs += u64::from(user.n_pairs);
+        }
+    }
+    Ok(hits as f64 / pairs.max(1) as f64)
+}
+
 /// Retrieved items, one entry a row in each column: users in the requested order, best item first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TopRows {
@@ -222,9 +236,9 @@ pub(crate) fn block_outcomes(
     let pair_scores = Vec::<f32>::try_from(scores.f_index(&places(relevant, scores)?)?)?;
     let mut pair_scores = pair_scores.iter();
     let outcome = |(list, items): (&Vec<Ranked>, &Vec<u32>)| {
-        // Fewer than 10 items score strictly higher than p exactly when p scores at least as high as the tenth.
-        let tenth = list.get(RECALL_K - 1).map_or(f32::MIN, |ranked| ranked.score);
-        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| score >= tenth).count();
+        // Fewer than 10 other items score as high as p or higher exactly when p scores strictly higher than the eleventh.
+        let eleventh = list.get(RECALL_K).map_or(f32::NEG_INFINITY, |ranked| ranked.score);
+        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| score > eleventh).count();
         let first: Vec<u32> = list.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
         UserOutcome {
             n_pairs: items.len() as u32,

@@ -1,6 +1,6 @@
 //! Where a log is cut into history and future.
 
-use dayvec_core::{Day, Sequences};
+use dayvec_core::{Day, LogEnd, Sequences, rows_per_day};
 
 use crate::EvaluationError;
 
@@ -17,20 +17,27 @@ pub struct TimeSplit {
 }
 
 impl TimeSplit {
-    /// The last whole 14 days of a log whose newest action is at `last_s` (Unix seconds): the cut-off is the log's
-    /// last day minus 14, and the last day itself, of which a log often has only a part, is not used.
+    /// The last whole `n_days` of a log that ends with the day `last`: the cut-off is that day less `n_days`, and the day
+    /// itself, of which a log often has only a part, is not used.
     #[must_use]
-    pub const fn last_before(last_s: i64) -> Self {
-        Self { cut_off: Day::of_timestamp(last_s).plus(-N_DAYS), n_days: N_DAYS }
+    pub const fn before(last: Day, n_days: i32) -> Self {
+        Self { cut_off: last.plus(-n_days), n_days }
     }
 
-    /// [`Self::last_before`] the newest action of `log`.
+    /// The last whole 14 days before the end of `log`, wherever single rows behind it are (see [`LogEnd`]).
     ///
     /// # Errors
     /// When the log is empty.
     pub fn last_of(log: &Sequences) -> Result<Self, EvaluationError> {
-        let last_s = log.actions.timestamp.iter().max().ok_or(EvaluationError::EmptyLog)?;
-        Ok(Self::last_before(*last_s))
+        let end = LogEnd::of(&rows_per_day(&log.actions.timestamp)).ok_or(EvaluationError::EmptyLog)?;
+        Ok(Self::before(end.last, N_DAYS))
+    }
+
+    /// The split whose future is the `n_days` before this one's: where settings are chosen, so that nothing is chosen on
+    /// the days that are reported.
+    #[must_use]
+    pub const fn earlier(self) -> Self {
+        Self::before(self.cut_off, self.n_days)
     }
 
     /// The actions before the cut-off; users and items keep their rows.

@@ -55,6 +55,19 @@ impl Truth {
         if truth.users.is_empty() { Err(EvaluationError::NoUsers) } else { Ok(truth) }
     }
 
+    /// At most `n_users` of the users, evenly spread over their rows.
+    #[must_use]
+    pub fn thinned(mut self, n_users: usize) -> Self {
+        let step = self.users.len().div_ceil(n_users.max(1)).max(1);
+        fn each<T>(values: Vec<T>, step: usize) -> Vec<T> {
+            values.into_iter().step_by(step).collect()
+        }
+        self.users = each(self.users, step);
+        self.relevant = each(self.relevant, step);
+        self.n_outside = each(self.n_outside, step);
+        self
+    }
+
     /// Number of items of the catalogue.
     #[must_use]
     pub fn n_eligible(&self) -> usize {

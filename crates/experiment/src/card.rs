@@ -26,6 +26,9 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
         report.cut_off, report.users, report.actions, spec.n_items
     ));
     line(format!("{} actions on items without features were left out.", report.actions_without_features));
+    if let Some(stray) = stray_days(report) {
+        line(stray);
+    }
     line("A fifth of the users, chosen by a hash of their id, was never trained on.".to_owned());
     if let Some(training) = &report.training {
         line("\n## Training\n".to_owned());
@@ -47,16 +50,32 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
         report.cut_off, report.test_days
     ));
     line(format!(
-        "Recall@{} is over distinct (user, item) pairs, with a bootstrap 95 % interval over users.",
+        "Recall@{} is over distinct (user, item) pairs, with a bootstrap 95 % interval over users; an equal score counts as \
+         a higher one, so that no tie makes a hit.",
         report.recall_by_scorer.k
     ));
     line("`unseen` leaves out what the user had acted on before.".to_owned());
     for table in report.evaluation.tables() {
         line(format!("\n### {}\n\n{}", table.title, markdown(table)));
     }
+    if !report.evaluation.choices.made.is_empty() {
+        line(format!("{}\n", report.evaluation.choices));
+    }
     line(format!("## Spec\n\n```yaml\n{}```\n", dayvec_runtime::config::to_yaml(spec)));
     line(format!("## Configuration\n\n```yaml\n{config_yaml}```"));
     card
+}
+
+/// A sentence on the days behind the end of the log.
+fn stray_days(report: &Report) -> Option<String> {
+    let (first, last) = (report.stray_days.first()?, report.stray_days.last()?);
+    let rows: u64 = report.stray_days.iter().map(|day| day.rows).sum();
+    Some(format!(
+        "Behind the end of the log are {rows} rows on {} days, from {} to {}: stragglers or wrong clocks.",
+        report.stray_days.len(),
+        first.day,
+        last.day
+    ))
 }
 
 fn markdown(table: &Table) -> String {

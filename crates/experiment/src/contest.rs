@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use anyhow::Context;
 use dayvec_core::{Day, FaultKind, Gate, IdColumn};
-use dayvec_evaluation::baselines::Popularity;
+use dayvec_evaluation::baselines::popularity;
 use dayvec_evaluation::{EvalOptions, Outcomes, Scorer, retrieve};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 
 use crate::checkpoint::{Checkpoint, NoSuchCheckpoint, fetch, trained_until};
 use crate::config::{Config, PromotionSettings};
-use crate::evaluate::{model_scorer, truth};
+use crate::evaluate::{baseline_input, model_scorer, truth};
 use crate::store::Store;
 
 /// What was measured of two models and of popularity: recall@10, micro, seen items allowed, on the test days of the
@@ -63,7 +63,7 @@ impl Contest {
         config.raw.split.cut_off = None;
         let candidate = Checkpoint::load(&config, store, candidate)?;
         let cut_off = candidate.data.split.cut_off;
-        let ours = candidate.outcomes()?;
+        let ours = candidate.outcomes(&config)?;
         let everyone = |_: usize| true;
         let mut contest = Self {
             candidate: recall(&ours.model, &everyone),
@@ -85,7 +85,7 @@ impl Contest {
         }
         config.raw.split.cut_off = Some(cut_off);
         let serving = Checkpoint::load(&config, store, serving)?;
-        let theirs = serving.outcomes()?;
+        let theirs = serving.outcomes(&config)?;
         let (our_ids, their_ids) = (&candidate.data.history.users, &serving.data.history.users);
         let (our_users, their_users) = (ours.user_ids(our_ids), theirs.user_ids(their_ids));
         let is_theirs = |user: usize| their_users.contains(our_ids.get(user));
@@ -134,7 +134,7 @@ impl ModelOutcomes {
 }
 
 impl Checkpoint {
-    fn outcomes(&self) -> anyhow::Result<ModelOutcomes> {
+    fn outcomes(&self, config: &Config) -> anyhow::Result<ModelOutcomes> {
         let history = &self.data.history;
         let truth = truth(&self.data)?;
         let options = EvalOptions { interests: None, n_resamples: 1, ..EvalOptions::default() };
@@ -144,7 +144,8 @@ impl Checkpoint {
                 .with_context(|| format!("evaluate {}", scorer.name()))
         };
         let model = run(&model_scorer(&self.model, history, &truth.users)?)?;
-        let popularity = run(&Popularity::new(history))?;
+        let popularity = popularity(&baseline_input(config, &self.items, &self.data)).or_fault();
+        let popularity = run(&popularity.context("find the best popularity")?)?;
         Ok(ModelOutcomes { users: truth.users, model, popularity })
     }
 }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{Day, EventSchema, FaultKind, ItemTable, ModelSpec, Sequences};
+use dayvec_core::{
+    Day, DayRows, EventSchema, FaultKind, ItemTable, LogEnd, ModelSpec, Sequences, rows_per_day,
+};
 use dayvec_evaluation::TimeSplit;
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::EventLog;
@@ -22,6 +24,8 @@ pub(crate) struct SplitLog {
     pub(crate) report: ReadSummary,
     /// Where it is split.
     pub(crate) split: TimeSplit,
+    /// Days behind the end of the log that have rows all the same.
+    pub(crate) stray_days: Vec<DayRows>,
     /// Every user's actions before the cut-off.
     pub(crate) history: Sequences,
     /// Every user's actions on the test days.
@@ -54,14 +58,16 @@ impl SplitLog {
 
     fn split(config: &Config, all: &Sequences, report: ReadSummary) -> anyhow::Result<Self> {
         let n_days = config.raw.split.test_days as i32;
-        let last_s =
-            report.last_s.ok_or_else(|| anyhow!("the log has no valid event")).fault(FaultKind::Data)?;
-        let last = Day::of_timestamp(last_s);
-        let cut_off = config.raw.split.cut_off.unwrap_or_else(|| last.plus(-n_days));
-        let split = TimeSplit { cut_off, n_days };
+        let LogEnd { last, stray } = LogEnd::of(&rows_per_day(&all.actions.timestamp))
+            .ok_or_else(|| anyhow!("the log has no valid event"))
+            .fault(FaultKind::Data)?;
+        warn_of_stray_days(last, &stray);
+        let default = TimeSplit::before(last, n_days);
+        let split = TimeSplit { cut_off: config.raw.split.cut_off.unwrap_or(default.cut_off), n_days };
+        let cut_off = split.cut_off;
         let history = split.history(all);
         if history.n_actions() == 0 {
-            let first = Day::of_timestamp(report.first_s.unwrap_or(last_s));
+            let first = Day::of_timestamp(report.first_s.unwrap_or(last.start_s()));
             let fault = anyhow!(
                 "no event before the cut-off {cut_off}; the log has events from {first} to {last}: move split.cut_off, or shorten \
                  split.test_days"
@@ -78,7 +84,7 @@ impl SplitLog {
         }
         log_action_types(&history, config.schema());
         let future = split.future(all);
-        Ok(Self { report, split, history, future })
+        Ok(Self { report, split, stray_days: stray, history, future })
     }
 
     /// The facts about the data that go into the spec of a model.
@@ -110,8 +116,24 @@ impl SplitLog {
         if unknown > 0 {
             tracing::warn!(actions = unknown, "dropped actions on items without features");
         }
-        ModelData { split: self.split, without_features: unknown, history, future: self.future }
+        let Self { split, stray_days, future, .. } = self;
+        ModelData { split, stray_days, without_features: unknown, history, future }
     }
+}
+
+/// Name the days behind the end of the log: they are left out of the test, and someone should look at their clocks.
+fn warn_of_stray_days(last: Day, stray: &[DayRows]) {
+    let (Some(first), Some(newest)) = (stray.first(), stray.last()) else { return };
+    let rows: u64 = stray.iter().map(|day| day.rows).sum();
+    tracing::warn!(
+        log_ends = %last,
+        days = stray.len(),
+        rows,
+        from = %first.day,
+        to = %newest.day,
+        "rows behind the end of the log, on days that have hardly any: stragglers or wrong clocks; the default cut-off is \
+         counted back from where the log ends, or set split.cut_off"
+    );
 }
 
 /// Log how often each action type occurs and how often it is positive: a misspelt one never occurs.
@@ -136,6 +158,8 @@ fn log_action_types(history: &Sequences, schema: &EventSchema) {
 #[derive(Debug)]
 pub(crate) struct ModelData {
     pub(crate) split: TimeSplit,
+    /// Days behind the end of the log that have rows all the same.
+    pub(crate) stray_days: Vec<DayRows>,
     /// Actions before the cut-off whose item has no features.
     pub(crate) without_features: usize,
     pub(crate) history: Sequences,
@@ -151,5 +175,72 @@ impl ModelData {
         };
         let users: Vec<usize> = (0..self.history.n_users()).filter(is_trained).collect();
         Arc::new(self.history.select(&users))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dayvec_core::{Actions, IdInterner, SECONDS_PER_DAY};
+    use dayvec_evaluation::Truth;
+
+    use super::*;
+
+    const DAYS: i64 = 60;
+    const USERS: i64 = 400;
+
+    /// A news log: everyone reads five articles a day for two months; of a thousand events one is `late` days late.
+    fn news(late: i64) -> Sequences {
+        let start = "2024-01-01".parse::<Day>().unwrap();
+        let mut items = IdInterner::default();
+        (0..50).for_each(|item| {
+            items.intern(&format!("i{item}"));
+        });
+        let mut log =
+            Sequences { offsets: vec![0], actions: Actions::default(), items, ..Sequences::default() };
+        for user in 0..USERS {
+            let events = (0..DAYS * 5).map(|event| {
+                let number = user * DAYS * 5 + event;
+                let late = if number % 1000 == 999 { late } else { 0 };
+                (start.start_s() + (event / 5 + late) * SECONDS_PER_DAY + event % 5 * 60, number % 50)
+            });
+            let mut events: Vec<(i64, i64)> = events.collect();
+            events.sort_by_key(|&(time, _)| std::cmp::Reverse(time));
+            for (time, item) in events {
+                log.actions.item.push(item as u32);
+                log.actions.action_type.push(0);
+                log.actions.timestamp.push(time);
+                log.actions.positive.push(true);
+                log.actions.event_key.push(log.actions.event_key.len() as u64);
+            }
+            log.offsets.push(log.actions.item.len());
+        }
+        let users: Vec<String> = (0..USERS).map(|user| format!("u{user}")).collect();
+        log.users = users.iter().map(String::as_str).collect();
+        log
+    }
+
+    fn split(log: &Sequences) -> (SplitLog, usize) {
+        let times = &log.actions.timestamp;
+        let report = ReadSummary {
+            first_s: times.iter().min().copied(),
+            last_s: times.iter().max().copied(),
+            ..ReadSummary::default()
+        };
+        let split = SplitLog::split(&Config::load(None).unwrap(), log, report).unwrap();
+        let users = Truth::build(&split.history, &split.future).unwrap().users.len();
+        (split, users)
+    }
+
+    #[test]
+    fn events_that_are_a_month_late_do_not_move_the_test_window() {
+        let (punctual, users) = split(&news(0));
+        assert_eq!((punctual.split.cut_off.to_string().as_str(), users), ("2024-02-15", 400));
+        assert_eq!(punctual.stray_days, []);
+        for late in [30, 5000] {
+            let (log, users) = split(&news(late));
+            assert_eq!((log.split, users), (punctual.split, 400), "{late} days late");
+            let stray: u64 = log.stray_days.iter().map(|day| day.rows).sum();
+            assert!(stray > 30 && stray <= 120, "{stray} rows are named");
+        }
     }
 }

@@ -1,58 +1,122 @@
 //! Measures a model beside the baselines on the days after the cut-off.
+//!
+//! Popularity, which the gate of a promotion needs, takes seconds; the other baselines take minutes on a large log. So a
+//! checkpoint is published with the first, and [`evaluate`] makes the whole table later: under `evaluations/`, because
+//! nothing that is published is overwritten.
 
 use std::fs;
 
 use anyhow::Context;
-use dayvec_core::{ItemTable, Sequences};
-use dayvec_evaluation::baselines::{self, BaselineInput};
-use dayvec_evaluation::{Embeddings, EvalOptions, Interests, Outcomes, Scorer, Truth, retrieve};
+use dayvec_core::{FaultKind, ItemTable, Sequences};
+use dayvec_evaluation::baselines::{self, BaselineInput, Limits, Which};
+use dayvec_evaluation::{
+    Embeddings, EvalOptions, EvaluationError, Interests, Outcomes, Scorer, Truth, retrieve,
+};
 use dayvec_model::Model;
+use dayvec_registry::checkpoint::{CARD, CONFIG, METRICS};
+use dayvec_registry::evaluation;
 use dayvec_report::{Evaluation, Report, Table};
-use dayvec_runtime::fault::OrFault as _;
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::split::is_held_out;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
+use crate::card::card;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::data::ModelData;
+use crate::progress::{Stages, no_observer};
+use crate::publish::published_report;
 use crate::report::report;
 use crate::store::Store;
 
-/// The evaluation was stopped on request; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-#[error("the evaluation was stopped")]
-pub(crate) struct Interrupted;
-
-/// Measure a checkpoint (a folder, or the id of a model in the bucket) and the baselines; the report is also written
-/// to `evaluations/` in the work folder.
+/// Measure a checkpoint (a folder, or the id of a model in the bucket) and all baselines.
+///
+/// The report is written to `evaluations/` in the work folder, and for a model of the bucket also to
+/// `evaluations/<model_id>/` there, unless an earlier one of the same days is. `None` when `stop` said so, which it is
+/// asked between two scorers; then nothing is kept.
 ///
 /// # Errors
 /// With the exit code that says what the caller can do.
-pub fn evaluate(config: &Config, store: &Store, checkpoint: &str) -> anyhow::Result<Report> {
+pub fn evaluate(
+    config: &Config,
+    store: &Store,
+    checkpoint: &str,
+    stop: &dyn Fn() -> bool,
+) -> anyhow::Result<Option<Report>> {
+    let mut stages = Stages::new(&no_observer);
     let loaded = Checkpoint::load(config, store, checkpoint)?;
-    let evaluation =
-        evaluate_model(config, &loaded.model, &loaded.items, &loaded.data, &CancellationToken::new())?;
-    let mut report = report(&loaded.model, &loaded.data, evaluation, loaded.folder.display().to_string());
+    let (model, data) = (&loaded.model, &loaded.data);
+    let evaluated = stages.time("evaluate_all", || {
+        evaluate_model(config, model, &loaded.items, data, &Evaluate { which: Which::All, stop })
+    });
+    let evaluation = match evaluated {
+        Err(error) if is_stop(&error) => return Ok(None),
+        evaluated => evaluated?,
+    };
+    let mut report = report(model, data, evaluation, loaded.folder.display().to_string());
     report.events = json!(loaded.read_summary);
+    let published = published_report(store, &report.model_id)?;
+    if let Some(published) = &published {
+        report.checkpoint.clone_from(&published.checkpoint);
+        report.training.clone_from(&published.training);
+        report.stages = published.stages.clone();
+    }
+    for (stage, seconds) in stages.seconds.iter() {
+        report.stages.add(stage, seconds);
+    }
+    let metrics = serde_json::to_vec_pretty(&report).context("write metrics.json")?;
     let folder = config.work_dir.join("evaluations");
     let path = folder.join(format!("{}-{}.json", report.model_id, report.cut_off));
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-    fs::write(&path, serde_json::to_vec_pretty(&report)?)
-        .with_context(|| format!("write {}", path.display()))?;
-    Ok(report)
+    fs::write(&path, &metrics).with_context(|| format!("write {}", path.display()))?;
+    if published.is_some_and(|published| published.tower_pair_id == report.tower_pair_id) {
+        let config_yaml = fs::read_to_string(loaded.folder.join(CONFIG)).context("read the configuration")?;
+        let card = card(&report, model.spec(), &config_yaml);
+        for (file, content) in [(CARD, card.into_bytes()), (METRICS, metrics)] {
+            store.write_new(&key_of(&report, file), content)?;
+        }
+    }
+    Ok(Some(report))
 }
 
-/// Measure a model and the baselines.
+/// The report with all baselines on the same days as `published`, the report of a checkpoint; `None` where it has not
+/// been made yet.
 ///
 /// # Errors
-/// [`Interrupted`], between two scorers, once `shutdown` is cancelled.
+/// When the bucket cannot be read, or the report there is damaged.
+pub fn full_report(store: &Store, published: &Report) -> anyhow::Result<Option<Report>> {
+    let key = key_of(published, METRICS);
+    let Some(bytes) = store.read(&key)? else { return Ok(None) };
+    let report = serde_json::from_slice(&bytes).with_context(|| format!("read {}", store.url(&key)));
+    report.map(Some).fault(FaultKind::Data)
+}
+
+fn key_of(report: &Report, file: &str) -> String {
+    evaluation::key(&report.model_id, report.cut_off, report.test_days, file)
+}
+
+/// Which baselines are measured beside a model, and what ends that early.
+pub(crate) struct Evaluate<'a> {
+    pub(crate) which: Which,
+    /// Asked between two scorers, and between two trials of a setting.
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
+/// Whether an error of [`evaluate_model`] says that it was stopped.
+pub(crate) fn is_stop(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EvaluationError::Stopped))
+}
+
+/// Measure a model and baselines.
+///
+/// # Errors
+/// One for which [`is_stop`] holds, once it was stopped.
 pub(crate) fn evaluate_model(
     config: &Config,
     model: &Model,
     items: &ItemTable,
     data: &ModelData,
-    shutdown: &CancellationToken,
+    how: &Evaluate<'_>,
 ) -> anyhow::Result<Evaluation> {
     let truth = truth(data)?;
     let options = EvalOptions {
@@ -61,9 +125,10 @@ pub(crate) fn evaluate_model(
         seed: config.raw.run.seed,
     };
     let mut outcomes: Vec<Outcomes> = Vec::new();
-    let go_on = || if shutdown.is_cancelled() { Err(Interrupted) } else { Ok(()) };
     let mut run = |scorer: &dyn Scorer| -> anyhow::Result<()> {
-        go_on()?;
+        if (how.stop)() {
+            return Err(EvaluationError::Stopped).or_fault();
+        }
         let name = scorer.name().to_owned();
         tracing::info!(scorer = name, "evaluating");
         outcomes.push(
@@ -71,18 +136,10 @@ pub(crate) fn evaluate_model(
                 .or_fault()
                 .with_context(|| format!("evaluate {name}"))?,
         );
-        // Before the next one is built, which for the larger ones takes longest.
-        Ok(go_on()?)
+        Ok(())
     };
     run(&model_scorer(model, &data.history, &truth.users)?)?;
-    let input = BaselineInput {
-        history: &data.history,
-        items,
-        cut_off: data.split.cut_off,
-        ease_items: config.raw.evaluation.ease_items,
-        seed: config.raw.run.seed,
-    };
-    baselines::each(&input, &mut run)?;
+    let choices = baselines::each(&baseline_input(config, items, data), how.which, how.stop, &mut run)?;
     let is_held_out = |user: usize| is_held_out(data.history.users.get(user));
     let days = format!("{} days from {}", data.split.n_days, data.split.cut_off);
     let table = |users: &str, keep: &dyn Fn(usize) -> bool| Table {
@@ -93,7 +150,20 @@ pub(crate) fn evaluate_model(
     Ok(Evaluation {
         all_users: table("All users", &|_| true),
         held_out: has_held_out.then(|| table("Held-out users", &is_held_out)),
+        choices,
     })
+}
+
+/// What the baselines of a configuration are built from.
+pub(crate) fn baseline_input<'a>(
+    config: &Config,
+    items: &'a ItemTable,
+    data: &'a ModelData,
+) -> BaselineInput<'a> {
+    let settings = &config.raw.evaluation;
+    let limits =
+        Limits { ease_items: settings.ease_items, memory_bytes: settings.memory_mib.saturating_mul(1 << 20) };
+    BaselineInput { history: &data.history, items, split: data.split, limits, seed: config.raw.run.seed }
 }
 
 /// The test users and their relevant items.

@@ -2,8 +2,8 @@
 //!
 //! [`train()`] reads top to bottom like a script: [`Config`] → the log, split at the cut-off → item features, read or built
 //! from the events before it → the model → the training loop over the users that are not held out → its evaluation beside
-//! the baselines on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
-//! [`evaluate()`] measures a checkpoint again, [`Contest`] measures two on the same users and days.
+//! popularity on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
+//! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days.
 //!
 //! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
 //! **Nothing after the cut-off and no held-out user may reach training.**
@@ -38,9 +38,10 @@ pub use config::{
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, full_report};
 pub use freshness::freshness;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
+pub use publish::published_report;
 pub use store::Store;
 pub use tensorboard::{
     TensorboardRecord, TensorboardScalar, TensorboardSummary, TensorboardWriter, read_tensorboard,

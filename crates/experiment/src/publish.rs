@@ -14,7 +14,10 @@ use dayvec_runtime::fault::WithFault as _;
 use crate::store::Store;
 
 /// The report of a whole checkpoint in the bucket; `None` when there is no such checkpoint.
-pub(crate) fn published_report(store: &Store, model_id: &str) -> anyhow::Result<Option<Report>> {
+///
+/// # Errors
+/// When the bucket cannot be read, or the report there is damaged.
+pub fn published_report(store: &Store, model_id: &str) -> anyhow::Result<Option<Report>> {
     if store.read(&key(model_id, SPEC))?.is_none() {
         return Ok(None);
     }

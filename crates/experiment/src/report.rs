@@ -22,6 +22,7 @@ pub(crate) fn report(model: &Model, data: &ModelData, evaluation: Evaluation, ch
         recall_by_scorer: RecallByScorer::of(&evaluation.all_users),
         evaluation,
         events: serde_json::Value::Null,
+        stray_days: data.stray_days.clone(),
         training: None,
         stages: StageSeconds::default(),
     }

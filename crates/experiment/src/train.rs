@@ -1,4 +1,5 @@
-//! One training, top to bottom: configuration → data → model → loop → evaluation → publication.
+//! One training, top to bottom: configuration → data → model → loop → evaluation beside popularity → publication. The
+//! other baselines follow it ([`crate::evaluate()`]): a model need not wait for them.
 //!
 //! All that changes in the loop is in [`Fit`] and the step number, so a training that is resumed from a checkpoint ends
 //! with the same weights as one that was never stopped. A kill at any moment loses at most the steps since the last
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use dayvec_core::{FaultKind, ItemTable, ModelSpec, Sequences};
+use dayvec_evaluation::baselines::Which;
 use dayvec_model::{
     Fit, Model, ModelError, NegativeConfig, OptimizerConfig, Sampler, SamplerConfig, StepStats, load_spec,
     save_spec,
@@ -27,7 +29,7 @@ use crate::card::card;
 use crate::clock::TrainingClock;
 use crate::config::Config;
 use crate::data::SplitLog;
-use crate::evaluate::{Interrupted, evaluate_model};
+use crate::evaluate::{Evaluate, evaluate_model, is_stop};
 use crate::free_cores::FreeCores;
 use crate::items::ItemFeatures;
 use crate::progress::{Observer, Stages, TrainingProgress};
@@ -48,7 +50,7 @@ pub enum Outcome {
     Stopped(StepCheckpoint),
 }
 
-/// Train, evaluate and upload; or stop with a resumable checkpoint when `shutdown` is cancelled.
+/// Train, evaluate beside popularity and upload; or stop with a resumable checkpoint when `shutdown` is cancelled.
 ///
 /// With `resume` it continues from the newest whole checkpoint in the work folder, where there is one.
 ///
@@ -95,10 +97,11 @@ pub fn train(
     };
     model.rename(&spec.model_id, &tower_pair_id(&checkpoint.model())?);
 
-    // Evaluation beside the baselines.
-    let evaluated = stages.time("evaluate", || evaluate_model(config, &model, &items.table, &data, shutdown));
+    // Evaluation beside popularity, which the gate of a promotion needs.
+    let how = Evaluate { which: Which::Popularity, stop: &|| shutdown.is_cancelled() };
+    let evaluated = stages.time("evaluate", || evaluate_model(config, &model, &items.table, &data, &how));
     let evaluation = match evaluated {
-        Err(error) if error.is::<Interrupted>() => return Ok(Outcome::Stopped(checkpoint)),
+        Err(error) if is_stop(&error) => return Ok(Outcome::Stopped(checkpoint)),
         evaluated => evaluated?,
     };
 

@@ -1,7 +1,8 @@
 //! What the programs report in files that other programs read.
 //!
 //! - `metrics.json`, the [`Report`] that is stored next to the weights of a checkpoint: what a model was trained on, how
-//!   good it is beside the baselines, and how long that took.
+//!   good it is beside popularity, and how long that took; and the same with all baselines, stored under `evaluations/` when it
+//!   is ready.
 //! - [`FreshnessReport`], what a model's embeddings lose with their age.
 //! - [`SnapshotStatistics`], in the manifest of a snapshot.
 //!
@@ -9,6 +10,7 @@
 //! lengths (`k`) and days are values in it, not parts of field names. The trainer writes it, the trainer and the console
 //! read it, so it is plain data: **no tensors and no I/O.**
 
+mod choice;
 mod freshness;
 mod metrics;
 mod statistics;
@@ -17,9 +19,10 @@ mod table;
 use ::core::fmt;
 use std::collections::BTreeMap;
 
-use dayvec_core::Day;
+use dayvec_core::{Day, DayRows};
 use serde::{Deserialize, Serialize};
 
+pub use choice::{Choice, Choices, Trial};
 pub use freshness::{AgedRecall, FreshnessReport, RelativeLoss};
 pub use metrics::{Coverage, InterestEntropy, Interval, Recall, Retrieval, ScorerMetrics};
 pub use statistics::SnapshotStatistics;
@@ -52,6 +55,10 @@ pub struct Report {
     pub evaluation: Evaluation,
     /// Counts of good and bad rows of the log.
     pub events: serde_json::Value,
+    /// Days behind the end of the log that have rows all the same, from stragglers or wrong clocks. The default cut-off
+    /// does not count them.
+    #[serde(default)]
+    pub stray_days: Vec<DayRows>,
     /// Statistics of the training; absent in an evaluation alone.
     pub training: Option<TrainingSummary>,
     /// Seconds by stage.
@@ -91,6 +98,9 @@ pub struct Evaluation {
     pub all_users: Table,
     /// The held-out users among them, never trained on; absent when there are none.
     pub held_out: Option<Table>,
+    /// The settings of the baselines that were chosen on the days before the test days.
+    #[serde(default)]
+    pub choices: Choices,
 }
 
 impl Evaluation {
@@ -101,10 +111,11 @@ impl Evaluation {
 }
 
 impl fmt::Display for Evaluation {
-    /// The tables, an empty line between them.
+    /// The tables and what was chosen, an empty line between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.all_users)?;
-        self.held_out.iter().try_for_each(|table| write!(f, "\n\n{table}"))
+        self.held_out.iter().try_for_each(|table| write!(f, "\n\n{table}"))?;
+        if self.choices.made.is_empty() { Ok(()) } else { write!(f, "\n\n{}", self.choices) }
     }
 }
 

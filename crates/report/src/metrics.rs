@@ -13,7 +13,8 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Recall@k: a relevant item is a hit when fewer than `k` items of the catalogue score strictly higher.
+/// Recall@k: a relevant item is a hit when fewer than `k` other items of the catalogue score as high or higher, so that no
+/// tie makes a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
     /// List length.
@@ -23,7 +24,8 @@ pub struct Recall {
     /// Mean over users of the mean over their items.
     #[serde(rename = "macro")]
     pub macro_: Interval,
-    /// Micro, counting only items in a list of `k` with ties broken by item row; below `micro` where ties make hits.
+    /// Micro, counting what is in a list of `k` with ties settled by item row, which for the relevance of an item is luck;
+    /// above `micro` where there are ties at the end of lists.
     pub micro_listed: f64,
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use dayvec_core::FaultKind;
 use dayvec_experiment::{
-    Outcome, Store, evaluate, freshness, no_observer, set_threads, train, write_top_items,
+    Config as ExperimentConfig, Outcome, Report, Store, evaluate, freshness, full_report, no_observer,
+    set_threads, train, write_top_items,
 };
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{ConfigArgs, signals};
 use dayvec_runtime::{Listeners, exit};
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
@@ -33,7 +35,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let store = Store::open(&config, runtime.handle())?;
             match train(&config, &store, resume, &shutdown, &no_observer)? {
                 Outcome::Trained(report) | Outcome::AlreadyTrained(report) => {
-                    exit::print(&format!("{}\n{}\n", report.evaluation, report.checkpoint))?;
+                    print_table(&config, &store, &report, &shutdown)?;
                 }
                 Outcome::Stopped(saved) => {
                     exit::print(&format!("stopped at step {}: {}\n", saved.step, saved.path.display()))?;
@@ -60,8 +62,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     exit::print(&format!("{rows} rows: {}\n", out.display()))?;
                 }
                 None => {
-                    let report = evaluate(&config, &store, &checkpoint)?;
-                    exit::print(&format!("{}\n", report.evaluation))?;
+                    if let Some(report) = evaluate(&config, &store, &checkpoint, &|| false)? {
+                        exit::print(&format!("{}\n", report.evaluation))?;
+                    }
                 }
             }
         }
@@ -80,6 +83,29 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let report = freshness(&config, &store, &checkpoint, (delay_days, max_age_days))?;
             exit::print(&format!("{report}\n"))?;
         }
+    }
+    Ok(())
+}
+
+/// The table of a published model with all baselines, made now unless it is there. The model is published: a signal
+/// loses nothing but the table.
+fn print_table(
+    config: &ExperimentConfig,
+    store: &Store,
+    published: &Report,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Report { model_id, checkpoint, .. } = published;
+    let full = match full_report(store, published)? {
+        Some(full) => Some(full),
+        None => evaluate(config, store, model_id, &|| shutdown.is_cancelled())?,
+    };
+    match full {
+        Some(full) => exit::print(&format!("{}\n{checkpoint}\n", full.evaluation))?,
+        None => exit::print(&format!(
+            "{}\nstopped before the other baselines; for those: trainer evaluate --checkpoint {model_id}\n{checkpoint}\n",
+            published.evaluation
+        ))?,
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ struct ReportSection {
     users: Count,
     actions: Count,
     tables: Vec<TableSection>,
+    /// A line on which settings of the baselines were chosen, then one a choice.
+    choices: Vec<String>,
     training: Option<TrainingSection>,
 }
 
@@ -136,6 +138,7 @@ impl ModelPage {
 
 impl ReportSection {
     fn new(report: &Report) -> Self {
+        let choices = report.evaluation.choices.to_string();
         Self {
             tower_pair_id: report.tower_pair_id.clone(),
             items_version: report.items_version.clone(),
@@ -144,6 +147,7 @@ impl ReportSection {
             users: Count(report.users as u64),
             actions: Count(report.actions as u64),
             tables: report.evaluation.tables().filter_map(TableSection::new).collect(),
+            choices: choices.lines().map(|line| line.trim_start_matches("- ").to_owned()).collect(),
             training: report.training.as_ref().map(TrainingSection::new),
         }
     }

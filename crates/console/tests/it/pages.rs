@@ -135,6 +135,21 @@ async fn a_model_is_shown_with_its_figures_and_uses() {
 }
 
 #[tokio::test]
+async fn a_model_is_shown_with_all_baselines_once_they_are_measured() {
+    let world = world().await;
+    let console = serve(world.config()).await;
+    let path = "/models/model-1";
+    assert_eq!(console.get(path).await.page().values("recall"), ["0.0412", "0.02"]);
+    world.evaluate("model-1", 0.0412, 0.03).await;
+    let seen = async { while console.get(path).await.page().values("recall").len() < 3 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), seen).await.expect("it is seen");
+    let page = console.get(path).await.page();
+    assert_eq!(page.values("recall"), ["0.0412", "0.02", "0.03"]);
+    assert!(page.text.contains("EASE: λ 150") && page.text.contains("usual settings"), "{}", page.text);
+    console.stop().await;
+}
+
+#[tokio::test]
 async fn an_id_is_only_ever_text() {
     let world = world().await;
     let console = serve(world.config()).await;

@@ -10,10 +10,10 @@ use dayvec_core::{
     ColumnNames, Day, EmbeddingBlock, EventSchema, Gate, MODEL_FORMAT_VERSION, ModelSpec, Objective,
     TimeUnit, bucket_of, id_hash,
 };
-use dayvec_registry::{DailyStates, NewPromotion, checkpoint, item_features, promote};
+use dayvec_registry::{DailyStates, NewPromotion, checkpoint, evaluation, item_features, promote};
 use dayvec_report::{
-    Coverage, Evaluation, InterestEntropy, Interval, Recall, RecallByScorer, Report, Retrieval,
-    ScorerMetrics, SnapshotStatistics, StageSeconds, Table, TrainingSummary,
+    Choice, Choices, Coverage, Evaluation, InterestEntropy, Interval, Recall, RecallByScorer, Report,
+    Retrieval, ScorerMetrics, SnapshotStatistics, StageSeconds, Table, TrainingSummary,
 };
 use dayvec_runtime::Listeners;
 use dayvec_snapshot::{
@@ -149,6 +149,18 @@ impl World {
         self.put(&checkpoint::key(model_id, checkpoint::SPEC), spec.as_bytes()).await;
     }
 
+    /// The report of a model beside all baselines, which is made after the checkpoint.
+    pub(crate) async fn evaluate(&self, model_id: &str, recall: f64, ease: f64) {
+        let mut report = report(model_id, recall);
+        let row = ScorerMetrics { scorer: "EASE".into(), ..report.evaluation.all_users.rows[1].clone() };
+        report.evaluation.all_users.rows.push(row);
+        report.evaluation.all_users.rows[2].seen_allowed.recall.micro.value = ease;
+        let choice = Choice { scorer: "EASE".into(), setting: "λ".into(), value: 150.0, tried: Vec::new() };
+        report.evaluation.choices.made = vec![choice];
+        let key = evaluation::key(model_id, report.cut_off, report.test_days, checkpoint::METRICS);
+        self.put(&key, &serde_json::to_vec(&report).unwrap()).await;
+    }
+
     pub(crate) async fn promote(&self, model_id: &str) {
         let gates = vec![Gate::new("recall@10", 0.05, None, None)];
         let new = NewPromotion { model_id: model_id.into(), by: "a test".into(), forced: false, gates };
@@ -224,8 +236,9 @@ fn report(model_id: &str, recall: f64) -> Report {
         actions: 100,
         actions_without_features: 0,
         recall_by_scorer: RecallByScorer::of(&table),
-        evaluation: Evaluation { all_users: table, held_out: None },
+        evaluation: Evaluation { all_users: table, held_out: None, choices: Choices::default() },
         events: serde_json::Value::Null,
+        stray_days: Vec::new(),
         training: Some(TrainingSummary {
             steps: 30,
             seconds: 2.5,

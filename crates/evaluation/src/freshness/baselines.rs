@@ -3,7 +3,7 @@
 use dayvec_core::{Day, ItemTable, Sequences};
 
 use super::aged::Aged;
-use crate::baselines::{DecayedFeatures, HALF_LIFE_DAYS, OwnItems, RecentPopularity};
+use crate::baselines::{DecayedFeatures, HALF_LIFE_DAYS, OwnCounts, Popularity};
 use crate::{EvaluationError, Scorer};
 
 /// Windows of popularity, in days: a week, and that of the shipped objective.
@@ -19,12 +19,13 @@ pub fn baselines<'a>(log: &'a Sequences, items: &'a ItemTable) -> Vec<Box<dyn Ag
         aged(&format!("popularity of {n_days} days"), true, move |_, items_until_s| {
             let until = Day::of_timestamp(items_until_s);
             let before = log.within(until.plus(-(n_days as i32)).start_s(), items_until_s);
-            Ok(Box::new(RecentPopularity::new(&before, until, n_days)))
+            // With what is left of the last day, which ends before midnight in real time.
+            Ok(Box::new(Popularity::new(&before, until.plus(1), n_days + 1)))
         })
     };
     let mut baselines: Vec<Box<dyn Aged + 'a>> = POPULARITY_DAYS.map(popularity).into_iter().collect();
     baselines.push(aged("own items by decayed count", false, |states, _| {
-        Ok(Box::new(OwnItems::new(states, HALF_LIFE_DAYS)))
+        Ok(Box::new(OwnCounts::new(states, HALF_LIFE_DAYS)))
     }));
     baselines.push(aged("decayed mean of item features", false, |states, _| {
         Ok(Box::new(DecayedFeatures::new(states, items, HALF_LIFE_DAYS)?))

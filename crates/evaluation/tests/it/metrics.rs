@@ -44,11 +44,19 @@ fn a_hit_is_outscored_by_fewer_than_ten() {
 }
 
 #[test]
-fn ties_hit_by_definition_but_not_in_a_list() {
+fn no_tie_makes_a_hit() {
     let future = [("u", "a", 9, true), ("u", "j", 9, true), ("u", "k", 9, true), ("u", "n", 9, true)];
     let metrics = measure(&Fixed(vec![vec![0.5; 14]]), &history(&[]), &future);
-    assert_eq!(metrics.seen_allowed.recall.micro.value, 1.0);
-    assert_eq!(metrics.seen_allowed.recall.micro_listed, 0.5);
+    assert_eq!(metrics.seen_allowed.recall.micro.value, 0.0);
+    assert_eq!(metrics.seen_allowed.recall.micro_listed, 0.5, "`a` and `j` are of the ten lowest rows");
+    // Of ten items that score alike and above the rest, each is a hit; an eleventh takes that from all of them.
+    let mut scores = vec![0.0; 14];
+    scores[..10].fill(1.0);
+    let metrics = measure(&Fixed(vec![scores.clone()]), &history(&[]), &future);
+    assert_eq!(metrics.seen_allowed.recall.micro.value, 0.5);
+    scores[10] = 1.0;
+    let metrics = measure(&Fixed(vec![scores]), &history(&[]), &future);
+    assert_eq!(metrics.seen_allowed.recall.micro.value, 0.0);
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The split by time, the test users and their relevant items.
 
-use dayvec_core::Day;
 use dayvec_evaluation::{EvaluationError, TimeSplit, Truth};
 
 use crate::fixture::log;
 
 #[test]
 fn the_split_is_at_the_last_whole_14_days() {
-    let last_s = "2011-12-09".parse::<Day>().unwrap().start_s() + 46_200;
-    let split = TimeSplit::last_before(last_s);
+    let split = TimeSplit::before("2011-12-09".parse().unwrap(), 14);
     assert_eq!(split.cut_off.to_string(), "2011-11-25");
+    assert_eq!(split.earlier(), TimeSplit { cut_off: "2011-11-11".parse().unwrap(), n_days: 14 });
     let start = split.cut_off.days_since("1970-01-01".parse().unwrap()).into();
     let log = log(
         4,
@@ -55,6 +54,16 @@ fn truth_is_the_distinct_positives_of_users_with_positives_on_both_sides() {
     assert_eq!(truth.relevant, [vec![0, 2], vec![]]);
     assert_eq!(truth.eligible, [true, true, true, false, false], "any event makes an item eligible");
     assert_eq!(truth.n_outside, [1, 1], "`e` was never seen before the cut-off");
+}
+
+#[test]
+fn a_thinned_truth_has_evenly_spread_users() {
+    let users = ["u", "v", "w", "x", "y"];
+    let history = log(2, &users.map(|user| (user, "a", 1, true)));
+    let truth = Truth::build(&history, &log(2, &users.map(|user| (user, "a", 9, true)))).unwrap();
+    let thinned = truth.clone().thinned(2);
+    assert_eq!((thinned.users.as_slice(), thinned.relevant.len()), (&[0, 3][..], 2));
+    assert_eq!(truth.clone().thinned(5), truth);
 }
 
 #[test]

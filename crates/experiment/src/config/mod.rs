@@ -131,9 +131,8 @@ impl TryFrom<RawConfig> for Config {
                 faults.add(key, format!("{ratio} must be between 0 and 10"));
             }
         }
-        if raw.evaluation.ease_items == 0 {
-            faults.add("evaluation.ease_items", "must be at least 1");
-        }
+        faults.at_least_one("evaluation.ease_items", raw.evaluation.ease_items as u64);
+        faults.at_least_one("evaluation.memory_mib", raw.evaluation.memory_mib as u64);
         match (bucket, events, items, sizes) {
             (Some(bucket), Some(events), Some(items), Some(sizes)) if faults.0.is_empty() => {
                 let work_dir = PathBuf::from(&raw.work_dir);

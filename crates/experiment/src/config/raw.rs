@@ -99,7 +99,8 @@ pub struct ItemTextSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitSettings {
-    /// First day of the test: training ends where it starts. `None`: the log's last day less `test_days`.
+    /// First day of the test: training ends where it starts. `None`: the log's last day less `test_days`; see
+    /// [`dayvec_core::LogEnd`].
     pub cut_off: Option<Day>,
     /// Days that are tested on.
     pub test_days: u32,
@@ -188,8 +189,10 @@ pub struct RunSettings {
 pub struct EvaluationSettings {
     /// Resamples of users behind each confidence interval.
     pub bootstrap: usize,
-    /// Most frequent items that EASE is fitted on.
+    /// Most frequent items that EASE is fitted on, at most.
     pub ease_items: usize,
+    /// Most memory of the dense matrices of one baseline, in MiB.
+    pub memory_mib: usize,
 }
 
 /// What a model must reach to be promoted.

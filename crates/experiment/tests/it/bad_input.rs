@@ -106,7 +106,7 @@ fn a_checkpoint_for_item_features_of_another_width() {
     let spec = folder_of(&report.checkpoint).join("spec.yaml");
     let text = std::fs::read_to_string(&spec).unwrap();
     std::fs::write(&spec, text.replace("item_dim: 12", "item_dim: 13")).unwrap();
-    let refused = evaluate(&shop.config(), &shop.store(), &report.model_id).unwrap_err();
+    let refused = evaluate(&shop.config(), &shop.store(), &report.model_id, &|| false).unwrap_err();
     assert_eq!(exit::code(&refused), 65, "{refused:#}");
     let message = format!("{refused:#}");
     for part in ["items of width 13", "the table has 40 of width 12"] {

@@ -130,9 +130,9 @@ fn a_test_on_trained_days_is_refused() {
     let mut raw = shop.raw();
     raw.split.cut_off = Some(report.cut_off.plus(-1));
     let config = Config::try_from(raw).unwrap();
-    let refused = evaluate(&config, &shop.store(), &report.model_id).unwrap_err();
+    let refused = evaluate(&config, &shop.store(), &report.model_id, &|| false).unwrap_err();
     assert_eq!(exit::code(&refused), 64);
     assert!(format!("{refused:#}").contains("split.cut_off"), "{refused:#}");
-    let absent = evaluate(&shop.config(), &shop.store(), "tiny-000000000000").unwrap_err();
+    let absent = evaluate(&shop.config(), &shop.store(), "tiny-000000000000", &|| false).unwrap_err();
     assert!(format!("{absent:#}").contains("tiny-000000000000"), "{absent:#}");
 }

@@ -7,11 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use dayvec_core::{MODEL_FORMAT_VERSION, Objective};
 use dayvec_experiment::{
-    Config, FreshnessReport, Outcome, evaluate, freshness, no_observer, read_tensorboard, train,
+    Config, FreshnessReport, Outcome, evaluate, freshness, full_report, no_observer, read_tensorboard, train,
     write_top_items,
 };
 use dayvec_model::load_spec;
-use dayvec_report::Report;
+use dayvec_report::{Report, Table};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -48,22 +48,41 @@ fn a_log_becomes_a_measured_checkpoint() {
         assert!((saved.recall_by_scorer.seen_allowed[scorer] - recall).abs() < 1e-12, "{scorer}");
     }
     let card = fs::read_to_string(folder.join("card.md")).unwrap();
-    for part in [CUT_OFF, "Held-out users", "| EASE |", "n_layers: 1", "window_days: 28"] {
+    for part in
+        [CUT_OFF, "Held-out users", "| popularity |", "- popularity: days", "n_layers: 1", "window_days: 28"]
+    {
         assert!(card.contains(part), "{part} is missing from the card");
     }
+    let names = |table: &Table| table.rows.iter().map(|row| row.scorer.clone()).collect::<Vec<_>>();
+    let published = names(&report.evaluation.all_users);
+    assert_eq!((published.len(), published[0].as_str(), published[1].as_str()), (8, "model", "popularity"));
 
     // The same again is there already.
     let again = train(&config, &shop.store(), false, &CancellationToken::new(), &no_observer).unwrap();
     assert!(matches!(again, Outcome::AlreadyTrained(there) if there.tower_pair_id == report.tower_pair_id));
 
-    // The checkpoint alone gives the same figures, and the lists they come from.
-    let measured = evaluate(&shop.config(), &shop.store(), &report.model_id).unwrap();
-    assert!(
-        measured.evaluation == report.evaluation,
-        "{} is not\n{}",
-        measured.evaluation,
-        report.evaluation
-    );
+    // The checkpoint alone gives the same figures, the other baselines beside them, and the lists they come from.
+    let store = shop.store();
+    assert_eq!(full_report(&store, &report).unwrap(), None);
+    let stopped = evaluate(&config, &store, &report.model_id, &|| true).unwrap();
+    assert_eq!((stopped, full_report(&store, &report).unwrap()), (None, None), "nothing of it is kept");
+    let measured = evaluate(&config, &store, &report.model_id, &|| false).unwrap().unwrap();
+    assert_eq!(measured.evaluation.all_users.rows[..8], report.evaluation.all_users.rows);
+    assert_eq!(names(&measured.evaluation.all_users).last().unwrap(), "EASE");
+    assert_eq!(measured.evaluation.choices.made[0], report.evaluation.choices.made[0]);
+    assert_eq!((&measured.training, &measured.checkpoint), (&saved.training, &report.checkpoint));
+    let kept = full_report(&store, &report).unwrap().unwrap();
+    assert_eq!(names(&kept.evaluation.all_users), names(&measured.evaluation.all_users));
+    let beside = format!("bucket/evaluations/{}/{CUT_OFF}-14d", report.model_id);
+    let card = fs::read_to_string(shop.path(&beside).join("card.md")).unwrap();
+    assert!(card.contains("| EASE |") && card.contains("- EASE: λ"), "{card}");
+    // Another one does not overwrite it.
+    let bytes = || fs::read(shop.path(&beside).join("metrics.json")).unwrap();
+    let before = bytes();
+    let mut raw = shop.raw();
+    raw.evaluation.bootstrap = 7;
+    let other = evaluate(&Config::try_from(raw).unwrap(), &store, &report.model_id, &|| false).unwrap();
+    assert!(other.unwrap().evaluation != measured.evaluation && bytes() == before);
     let out = shop.path("top.parquet");
     let rows =
         write_top_items(&shop.config(), &shop.store(), &folder.display().to_string(), 5, &out).unwrap();

@@ -3,11 +3,13 @@
 //! ```text
 //! StartRun ──▶ RunBoard ──queue──▶ worker ──train──▶ checkpoint ──promotion (gates)──▶ registry
 //!                 ▲ every change is a record in the bucket   └─ progress ─▶ RunBoard ──▶ WatchRun
+//!                                                queue empty ──▶ all baselines ──▶ evaluations/ in the bucket
 //! ```
 //!
 //! A service that was killed finds its runs in the bucket and the resumable checkpoint in its work folder, and resumes.
 //! One service per bucket. **It never promotes a model that its gates refused, unless a client forces it.**
 
+mod full_evaluation;
 mod meter;
 mod promotion;
 mod record;

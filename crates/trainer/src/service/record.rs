@@ -117,6 +117,11 @@ impl TrainingRun {
         }
     }
 
+    /// It ended with a checkpoint in the bucket.
+    pub(crate) const fn has_model(&self) -> bool {
+        matches!(self.status, RunStatus::Trained | RunStatus::Promoted | RunStatus::Refused)
+    }
+
     /// Apply the next record.
     pub(crate) fn apply(&mut self, record: RunRecord) {
         self.n_records += 1;

@@ -78,6 +78,11 @@ impl RunBoard {
         self.runs().values().rev().take(limit).cloned().collect()
     }
 
+    /// The newest run with a checkpoint in the bucket.
+    pub(crate) fn newest_trained(&self) -> Option<TrainingRun> {
+        self.runs().values().rev().find(|run| run.has_model()).cloned()
+    }
+
     /// The newest day of the log at the last scheduled request.
     pub(crate) fn last_log_day(&self) -> Option<Day> {
         self.runs().values().rev().find_map(|run| run.request.log_day)

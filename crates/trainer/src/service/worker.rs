@@ -1,4 +1,5 @@
-//! The training thread: takes the oldest run that has not ended, and finishes it.
+//! The training thread: takes the oldest run that has not ended, and finishes it. When no run waits, it measures the
+//! models that it trained beside all baselines, which takes longer than most trainings and must keep no run waiting.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use dayvec_experiment::{Config as ExperimentConfig, Outcome, Store, TrainingProg
 use dayvec_runtime::fault;
 use tokio_util::sync::CancellationToken;
 
+use super::full_evaluation;
 use super::meter;
 use super::promotion::{self, PromotionDecision};
 use super::record::{RunChange, RunStatus, TrainingRequest, TrainingRun};
@@ -53,15 +55,29 @@ impl Worker {
     /// Train the runs of the queue until shutdown.
     pub(crate) fn work(self) {
         let mut wait = FIRST_WAIT;
+        // A run that ended before a restart may lack the other baselines.
+        let mut unmeasured: Vec<u64> =
+            self.board.newest_trained().map(|run| run.number).into_iter().collect();
         while !self.shutdown.is_cancelled() {
             let Some(run) = self.board.next() else {
+                if let Some(number) = unmeasured.last().copied() {
+                    if self.measure(number) {
+                        unmeasured.pop();
+                    }
+                    continue;
+                }
                 self.retrain_if_due();
                 self.rest(self.config.service.poll);
                 continue;
             };
             meter::queue(true, self.board.n_queued());
             match self.finish(&run) {
-                Ok(()) => wait = FIRST_WAIT,
+                Ok(()) => {
+                    wait = FIRST_WAIT;
+                    unmeasured.extend(
+                        self.board.get(run.number).filter(TrainingRun::has_model).map(|run| run.number),
+                    );
+                }
                 Err(error) => {
                     let retry_in_s = wait.as_secs();
                     tracing::warn!(
@@ -112,6 +128,25 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Measure the model of a run beside all baselines, unless that has been done. `false` when it was stopped by a new run
+    /// or by the shutdown, so that it is to be done again; a failure is only logged: the model is published.
+    fn measure(&self, number: u64) -> bool {
+        let Some(run) = self.board.get(number) else { return true };
+        let Some(model_id) = &run.model_id else { return true };
+        let stop = || self.shutdown.is_cancelled() || self.board.next().is_some();
+        let measured = self.guarded(|| {
+            let config = self.config_of(&run).map_err(|reason| anyhow!(reason))?;
+            full_evaluation::measure(&config, &self.store, model_id, &stop)
+        });
+        let reason = match measured {
+            Ok(Ok(is_done)) => return is_done,
+            Ok(Err(reason)) => reason,
+            Err(error) => format!("{error:#}"),
+        };
+        tracing::warn!(run = number, model_id, reason, "could not measure the model beside all baselines");
+        true
     }
 
     /// Train; the model's name, or `None` when the run ended without one or was interrupted.
@@ -263,6 +298,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use dayvec_core::Day;
+    use dayvec_experiment::{full_report, published_report};
 
     use super::*;
     use crate::shop::{CUT_OFF, Shop, log, store};
@@ -324,5 +360,39 @@ mod tests {
         assert_ne!(board.get(2).unwrap().cut_off.unwrap().to_string(), CUT_OFF);
         shutdown.cancel();
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_model_is_promoted_before_it_is_measured_beside_slow_baselines() {
+        let shop = Shop::new();
+        write_days(&shop, "2024-03-01");
+        let worker = worker(&shop);
+        let full_report = || {
+            let run = worker.board.get(1).unwrap();
+            let published = published_report(&worker.store, run.model_id.as_ref().unwrap()).unwrap().unwrap();
+            full_report(&worker.store, &published).unwrap()
+        };
+        worker.retrain_if_due();
+        worker.finish(&worker.board.next().unwrap()).unwrap();
+        let run = worker.board.get(1).unwrap();
+        assert_eq!(run.status, RunStatus::Promoted);
+        assert!(run.recall.seen_allowed.contains_key("popularity") && full_report().is_none());
+
+        // A run that waits goes first.
+        let request = run.request.clone();
+        worker.store.block_on(worker.board.request(request)).unwrap();
+        assert!(!worker.measure(1), "it did not give way");
+        assert!(full_report().is_none());
+        worker.store.block_on(worker.board.record(2, RunChange::Cancelled)).unwrap();
+        assert_eq!(worker.board.newest_trained().unwrap().number, 1);
+        assert!(worker.measure(1));
+        let full = full_report().unwrap();
+        let recall = &full.recall_by_scorer.seen_allowed;
+        assert!(recall.contains_key("EASE"), "{recall:?}");
+        assert!((recall["model"] - run.recall.seen_allowed["model"]).abs() < 1e-12, "{recall:?}");
+        assert!(full.training.is_some() && full.stages.iter().any(|(stage, _)| stage == "train"));
+        // A second time nothing is left to do, and the shutdown is not even asked for.
+        worker.shutdown.cancel();
+        assert!(worker.measure(1));
     }
 }
