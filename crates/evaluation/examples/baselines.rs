@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         items: &table,
         cut_off: split.cut_off,
         ease_items: 14_000,
+        pinnersage: Some(1.0),
         seed: 1,
     };
     let mut clock = Instant::now();

@@ -12,6 +12,8 @@ mod own;
 mod popularity;
 mod random;
 
+use std::rc::Rc;
+
 use dayvec_core::{Day, ItemTable, Sequences};
 
 pub use bag::{DecayedFeatures, SvdBag};
@@ -21,6 +23,7 @@ pub use own::OwnItems;
 pub use popularity::{Popularity, RecentPopularity};
 pub use random::Random;
 
+use crate::pinnersage::{PinnerSage, TOP_CLUSTERS};
 use crate::{EvaluationError, Scorer};
 
 /// What the baselines are built from.
@@ -34,6 +37,8 @@ pub struct BaselineInput<'a> {
     pub cut_off: Day,
     /// Most items of EASE: its matrix is items × items (14,000: 784 MB, and three times that while it is made).
     pub ease_items: usize,
+    /// α of PinnerSage's clusters; `None` leaves it out.
+    pub pinnersage: Option<f64>,
     /// Seed of what is random.
     pub seed: u64,
 }
@@ -74,5 +79,8 @@ pub fn each<E: From<EvaluationError>>(
     input: &BaselineInput<'_>,
     visit: &mut dyn FnMut(&dyn Scorer) -> Result<(), E>,
 ) -> Result<(), E> {
-    BASELINES.iter().try_for_each(|build| visit(&*build(input)?))
+    BASELINES.iter().try_for_each(|build| visit(&*build(input)?))?;
+    let Some(threshold) = input.pinnersage else { return Ok(()) };
+    let users = Rc::new(PinnerSage::new(input.history, input.items, threshold)?); // clustered once for both rows
+    TOP_CLUSTERS.iter().try_for_each(|&n_clusters| visit(&users.top(n_clusters)))
 }

@@ -80,6 +80,7 @@ pub(crate) fn evaluate_model(
         items,
         cut_off: data.split.cut_off,
         ease_items: config.raw.evaluation.ease_items,
+        pinnersage: config.raw.evaluation.pinnersage.as_ref().map(|settings| settings.threshold),
         seed: config.raw.run.seed,
     };
     baselines::each(&input, &mut run)?;

@@ -115,7 +115,14 @@ fn each_visits_them_in_the_order_of_the_table() {
     let history = history();
     let items =
         ItemTable { ids: history.items.clone(), dim: 1, features: vec![1.0; 4], ..ItemTable::default() };
-    let input = BaselineInput { history: &history, items: &items, cut_off: day(21), ease_items: 3, seed: 1 };
+    let input = BaselineInput {
+        history: &history,
+        items: &items,
+        cut_off: day(21),
+        ease_items: 3,
+        pinnersage: None,
+        seed: 1,
+    };
     let mut names = Vec::new();
     each(&input, &mut |scorer: &dyn Scorer| {
         assert_eq!(scorer.scores(&[0, 1, 2])?.size(), [3, 4], "{}", scorer.name());

@@ -6,4 +6,5 @@ mod baselines;
 mod fixture;
 mod freshness;
 mod metrics;
+mod pinnersage;
 mod truth;

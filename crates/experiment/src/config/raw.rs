@@ -190,6 +190,16 @@ pub struct EvaluationSettings {
     pub bootstrap: usize,
     /// Most frequent items that EASE is fitted on.
     pub ease_items: usize,
+    /// PinnerSage among the baselines; `None` leaves it out.
+    pub pinnersage: Option<PinnerSageSettings>,
+}
+
+/// The paper's baseline of several vectors a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnerSageSettings {
+    /// α: largest distance at which clusters merge.
+    pub threshold: f64,
 }
 
 /// What a model must reach to be promoted.
