@@ -3,6 +3,7 @@
 //! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] holds the test users and their
 //! relevant items → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
+//! A scorer may have several vectors a user ([`pinnersage`]): its hits are then those of the best vector for each item.
 //! [`freshness`] measures the same labels with embeddings of other moments, and [`top`] gives the same lists as rows, so that they can be scored with other tools.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):

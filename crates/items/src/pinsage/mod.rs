@@ -2,9 +2,9 @@
 //! items around it, by a small network that is trained on what follows what.
 //!
 //! Items and baskets are the two sides of a graph, as pins and boards are → [`Neighbourhoods`] of each item by visits of
-//! short random walks → two convolutions that pool the neighbours by these visits ([`Network`]) → trained with a max-margin
-//! loss on pairs of successive actions ([`train`]), with harder negatives from round to round → one pass over the whole
-//! graph, layer by layer.
+//! short random walks → two convolutions that pool the neighbours by these visits ([`Network`]) → trained on pairs of
+//! successive actions by a sampled softmax or the paper's max-margin ([`PinSageLoss`]), with harder negatives from round to
+//! round → one pass over the whole graph, block by block.
 //!
 //! The content of an item is what [`build_items`](crate::build_items) makes without PinSage (the spectral features, with
 //! the text part where there is text) and the logarithm of its number of baskets. So an item without a basket still has a
