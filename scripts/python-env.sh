@@ -5,14 +5,16 @@
 #   python="$(scripts/python-env.sh deploy)"        another one, for scripts/check-deploy.sh
 #
 # Tests look at dayvec's files and services from outside with it: snapshots through pandas, pyarrow and DuckDB, the
-# lookup through server reflection, training logs through TensorBoard. The demo prepares logs with it. Versions are
-# pinned; the environment lies in ~/.cache/dayvec/python-<hash of the pins>, so other pins make another one beside it.
+# lookup through server reflection, training logs through TensorBoard; and they compare clusters with SciPy's. The demo
+# prepares logs with it. Versions are pinned; the environment lies in ~/.cache/dayvec/python-<hash of the pins>, so other
+# pins make another one beside it.
 set -euo pipefail
 
 case "${1:-tests}" in
   tests) requirements='pandas==3.1.1
 pyarrow==26.0.1
 numpy==2.4.6
+scipy==1.17.1
 duckdb==2.0.0
 grpcio==1.85.1
 grpcio-reflection==1.85.1

@@ -52,7 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = EvalOptions { interests: Interests::of(&table), ..EvalOptions::default() };
     let mut outcomes: Vec<Outcomes> = Vec::new();
     let limits = Limits { ease_items: 14_000, memory_bytes: 4 << 30 };
-    let input = BaselineInput { history: &history, items: &table, split, limits, seed: 1 };
+    let input =
+        BaselineInput { history: &history, items: &table, split, limits, pinnersage: Some(1.0), seed: 1 };
     let mut clock = Instant::now();
     let choices = baselines::each(&input, Which::All, &|| false, &mut |scorer| {
         let built = clock.elapsed();

@@ -16,6 +16,8 @@ mod own;
 mod popularity;
 mod random;
 
+use std::rc::Rc;
+
 use dayvec_core::{ItemTable, Sequences};
 use dayvec_report::Choices;
 
@@ -26,6 +28,7 @@ pub use own::{HALF_LIFE_DAYS as OWN_HALF_LIFE_DAYS, OwnCounts, OwnItems};
 pub use popularity::Popularity;
 pub use random::Random;
 
+use crate::pinnersage::{PinnerSage, TOP_CLUSTERS};
 use crate::{EvaluationError, Scorer, TimeSplit};
 use choice::{Chooser, Earlier};
 
@@ -40,6 +43,8 @@ pub struct BaselineInput<'a> {
     pub split: TimeSplit,
     /// Bounds of memory.
     pub limits: Limits,
+    /// α of PinnerSage's clusters; `None` leaves it out.
+    pub pinnersage: Option<f64>,
     /// Seed of what is random.
     pub seed: u64,
 }
@@ -114,6 +119,14 @@ pub fn each<E: From<EvaluationError>>(
     for build in POPULARITY.iter().chain(others) {
         chooser.go_on()?;
         visit(&*build(input, &mut chooser)?)?;
+    }
+    if let Some(threshold) = input.pinnersage.filter(|_| which == Which::All) {
+        chooser.go_on()?;
+        let users = Rc::new(PinnerSage::new(input.history, input.items, threshold)?); // clustered once for both rows
+        for n_clusters in TOP_CLUSTERS {
+            chooser.go_on()?;
+            visit(&users.top(n_clusters))?;
+        }
     }
     Ok(chooser.choices())
 }

@@ -3,6 +3,7 @@
 //! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] holds the test users and their
 //! relevant items → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
+//! A scorer may have several vectors a user ([`pinnersage`]): its hits are then those of the best vector for each item.
 //! [`freshness`] measures the same labels with embeddings of other moments, and [`top`] gives the same lists as rows, so that they can be scored with other tools.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
@@ -27,17 +28,23 @@ pub mod baselines;
 mod bootstrap;
 mod error;
 pub mod freshness;
+mod interests;
+mod merged;
 mod metrics;
 mod outcomes;
+pub mod pinnersage;
 mod rank;
 mod retrieve;
 mod scorer;
+mod scores;
+mod several;
 mod time_split;
 mod truth;
 
 pub use error::EvaluationError;
+pub use interests::Interests;
 pub use outcomes::Outcomes;
-pub use retrieve::{EvalOptions, Interests, TopRows, evaluate, retrieve, top};
+pub use retrieve::{EvalOptions, TopRows, evaluate, retrieve, top};
 pub use scorer::{Embeddings, Scorer};
 pub use time_split::TimeSplit;
 pub use truth::Truth;

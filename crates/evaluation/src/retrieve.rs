@@ -1,41 +1,19 @@
 //! Scores become lists and hits, block by block.
 
-use dayvec_core::{ItemTable, Sequences};
+use dayvec_core::Sequences;
 use dayvec_report::ScorerMetrics;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
+use crate::interests::Interests;
 use crate::outcomes::{ENTROPY_K, Outcomes, RECALL_K, UserOutcome};
 use crate::rank::{Ranked, best};
-use crate::{EvaluationError, Scorer, Truth};
+use crate::scores::{difference, is_hit, pair_scores, seen_items, within_catalogue, without_seen};
+use crate::{EvaluationError, Scorer, Truth, several};
 
 /// Scores held at once, about: 64 MiB.
 const BLOCK_SCORES: usize = 1 << 24;
 /// Most users of a block.
 const BLOCK_USERS: usize = 1024;
-
-/// Interest label of each item row, for Interest Entropy@50.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interests(Vec<Option<u32>>);
-
-impl Interests {
-    /// The labels of a table, if it has any; an empty label is none.
-    #[must_use]
-    pub fn of(table: &ItemTable) -> Option<Self> {
-        let labels = table.interests.as_ref()?;
-        let mut rows = dayvec_core::IdInterner::default();
-        Some(Self(labels.iter().map(|label| (!label.is_empty()).then(|| rows.intern(label))).collect()))
-    }
-
-    /// Entropy in nats of the labels of a list; `None` where none of its items has one.
-    fn entropy(&self, list: &[Ranked]) -> Option<f64> {
-        let label = |ranked: &Ranked| self.0.get(ranked.item as usize).copied().flatten();
-        let mut labels: Vec<u32> = list.iter().filter_map(label).collect();
-        labels.sort_unstable();
-        let n = labels.len() as f64;
-        let term = |same: &[u32]| -(same.len() as f64 / n) * (same.len() as f64 / n).ln();
-        (!labels.is_empty()).then(|| labels.chunk_by(u32::eq).map(term).sum::<f64>().abs())
-    }
-}
 
 /// What an evaluation needs in addition to the truth.
 #[derive(Debug, Clone)]
@@ -76,15 +54,23 @@ pub fn retrieve(
         n_resamples: options.n_resamples,
         seed: options.seed,
     };
-    let block = block_users(truth.eligible.len());
+    let block = (block_users(truth.eligible.len()) / scorer.max_vectors().max(1)).max(1);
     let interests = options.interests.as_ref();
     for (users, relevant) in truth.users.chunks(block).zip(truth.relevant.chunks(block)) {
-        let scores = masked_scores(scorer, users, &truth.eligible)?; // [b, n]
-        outcomes.allowed.extend(block_outcomes(&scores, scorer, users, relevant, interests)?);
         let seen: Vec<Vec<u32>> = users.iter().map(|&user| seen_items(history, user)).collect();
-        let scores = without_seen(&scores, &seen)?;
         let unseen: Vec<Vec<u32>> =
             relevant.iter().zip(&seen).map(|(items, seen)| difference(items, seen)).collect();
+        if scorer.max_vectors() > 1 {
+            let block = several::Block::new(scorer, users)?;
+            let scores = within_catalogue(&block.scores, &truth.eligible)?; // [v, n]
+            outcomes.allowed.extend(block.outcomes(&scores, relevant, interests)?);
+            let scores = without_seen(&scores, &block.by_vector(&seen))?;
+            outcomes.filtered.extend(block.outcomes(&scores, &unseen, interests)?);
+            continue;
+        }
+        let scores = masked_scores(scorer, users, &truth.eligible)?; // [b, n]
+        outcomes.allowed.extend(block_outcomes(&scores, scorer, users, relevant, interests)?);
+        let scores = without_seen(&scores, &seen)?;
         outcomes.filtered.extend(block_outcomes(&scores, scorer, users, &unseen, interests)?);
     }
     Ok(outcomes)
@@ -182,36 +168,7 @@ pub(crate) fn masked_scores(
             expected,
         });
     }
-    let outside: Vec<bool> = eligible.iter().map(|eligible| !eligible).collect();
-    let outside = Tensor::f_from_slice(&outside)?.f_to_device(scores.device())?;
-    Ok(scores.f_to_kind(Kind::Float)?.f_masked_fill(&outside, f64::NEG_INFINITY)?)
-}
-
-/// Distinct items that a user acted upon, ascending.
-fn seen_items(history: &Sequences, user: usize) -> Vec<u32> {
-    let mut seen = history.actions.item[history.range(user)].to_vec();
-    seen.sort_unstable();
-    seen.dedup();
-    seen
-}
-
-/// The items of `from` that are not in `without`, which is ascending.
-fn difference(from: &[u32], without: &[u32]) -> Vec<u32> {
-    from.iter().copied().filter(|item| without.binary_search(item).is_err()).collect()
-}
-
-/// (rows, items) of a list of items a row, as index tensors.
-fn places(lists: &[Vec<u32>], scores: &Tensor) -> Result<[Option<Tensor>; 2], EvaluationError> {
-    let rows: Vec<i64> =
-        lists.iter().enumerate().flat_map(|(row, items)| items.iter().map(move |_| row as i64)).collect();
-    let items: Vec<i64> = lists.iter().flatten().map(|&item| i64::from(item)).collect();
-    let on_device = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(scores.device());
-    Ok([Some(on_device(&rows)?), Some(on_device(&items)?)])
-}
-
-pub(crate) fn without_seen(scores: &Tensor, seen: &[Vec<u32>]) -> Result<Tensor, EvaluationError> {
-    let nothing = Tensor::f_from_slice(&[f32::NEG_INFINITY])?.f_to_device(scores.device())?;
-    Ok(scores.f_index_put(&places(seen, scores)?, &nothing, false)?)
+    within_catalogue(&scores, eligible)
 }
 
 fn lists(
@@ -233,12 +190,10 @@ pub(crate) fn block_outcomes(
     interests: Option<&Interests>,
 ) -> Result<Vec<UserOutcome>, EvaluationError> {
     let lists = lists(scores, ENTROPY_K, scorer, users)?;
-    let pair_scores = Vec::<f32>::try_from(scores.f_index(&places(relevant, scores)?)?)?;
+    let pair_scores = pair_scores(scores, relevant)?;
     let mut pair_scores = pair_scores.iter();
     let outcome = |(list, items): (&Vec<Ranked>, &Vec<u32>)| {
-        // Fewer than 10 other items score as high as p or higher exactly when p scores strictly higher than the eleventh.
-        let eleventh = list.get(RECALL_K).map_or(f32::NEG_INFINITY, |ranked| ranked.score);
-        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| score > eleventh).count();
+        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| is_hit(list, score)).count();
         let first: Vec<u32> = list.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
         UserOutcome {
             n_pairs: items.len() as u32,

@@ -15,6 +15,20 @@ pub trait Scorer {
     /// # Errors
     /// When the scorer does not know a user, or a tensor operation fails.
     fn scores(&self, users: &[usize]) -> Result<Tensor, EvaluationError>;
+
+    /// Most vectors of a user. Of more than one, [`Self::scores`] gives what they retrieve together, and
+    /// [`Self::scores_by_vector`] each one's own scores.
+    fn max_vectors(&self) -> usize {
+        1
+    }
+
+    /// The number of vectors of each of `users`, and their scores, user by user: `[sum of these, n]`.
+    ///
+    /// # Errors
+    /// As [`Self::scores`].
+    fn scores_by_vector(&self, users: &[usize]) -> Result<(Vec<usize>, Tensor), EvaluationError> {
+        Ok((vec![1; users.len()], self.scores(users)?))
+    }
 }
 
 /// User embeddings × item embeddings, by inner product: the model under evaluation.

@@ -163,7 +163,14 @@ pub(crate) fn baseline_input<'a>(
     let settings = &config.raw.evaluation;
     let limits =
         Limits { ease_items: settings.ease_items, memory_bytes: settings.memory_mib.saturating_mul(1 << 20) };
-    BaselineInput { history: &data.history, items, split: data.split, limits, seed: config.raw.run.seed }
+    BaselineInput {
+        history: &data.history,
+        items,
+        split: data.split,
+        limits,
+        pinnersage: settings.pinnersage.as_ref().map(|settings| settings.threshold),
+        seed: config.raw.run.seed,
+    }
 }
 
 /// The test users and their relevant items.

@@ -33,8 +33,8 @@ mod trials;
 pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
     BatchSettings, BuildItemsSettings, Config, DataFacts, EvaluationSettings, EventsSettings, ItemSource,
-    ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings,
-    RawConfig, RunSettings, SHIPPED, SplitSettings,
+    ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings,
+    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};

@@ -19,7 +19,8 @@ use crate::clusters::cluster_labels;
 use crate::cooccurrence::{Baskets, count_pairs};
 use crate::error::ItemsError;
 use crate::graph::{graph_vectors, normalise_rows, ppmi};
-use crate::options::BuildOptions;
+use crate::options::{BuildOptions, Method};
+use crate::pinsage;
 use crate::svd::{floats_of, tensor_of, truncated_svd};
 use crate::text::ItemText;
 use crate::words::word_matrix;
@@ -63,7 +64,10 @@ pub fn build_items(
     if let Some(vectors) = &text_vectors {
         predict_cold(&mut graph, vectors, n_items)?;
     }
-    let features = join_parts(&graph, text_vectors.as_deref().unwrap_or(&[]), n_items, options);
+    let mut features = join_parts(&graph, text_vectors.as_deref().unwrap_or(&[]), n_items, options);
+    if let Method::PinSage(pinsage) = &options.method {
+        features = pinsage::features(sequences, &table_rows(sequences, &ids), &features, (options, pinsage))?;
+    }
     let pick = |column: Option<&IdColumn>| column.map(|column| pick_rows(column, &text_rows));
     let interests = match pick(text.and_then(|text| text.interests.as_ref())) {
         Some(labels) => labels,
@@ -89,6 +93,11 @@ fn pick_rows(column: &IdColumn, rows: &[Option<u32>]) -> IdColumn {
     rows.iter().map(|row| row.map_or("", |row| column.get(row as usize))).collect()
 }
 
+/// The row in the table of each item of `sequences`; items without an action are in no basket, so theirs is never read.
+fn table_rows(sequences: &Sequences, ids: &IdInterner) -> Vec<u32> {
+    sequences.items.ids().iter().map(|id| ids.find(id).unwrap_or(u32::MAX)).collect()
+}
+
 /// Unit graph vectors `[n_items, width]`; zero for items without a partner.
 fn graph_part(
     sequences: &Sequences,
@@ -96,8 +105,7 @@ fn graph_part(
     width: usize,
     options: &BuildOptions,
 ) -> Result<Vec<f32>, ItemsError> {
-    // Items without an action are in no basket, so their row is never read.
-    let rows: Vec<u32> = sequences.items.ids().iter().map(|id| ids.find(id).unwrap_or(u32::MAX)).collect();
+    let rows = table_rows(sequences, ids);
     let n_items = ids.ids().len();
     let counts = count_pairs(Baskets::of(sequences, &rows, options.basket), n_items, options);
     let ppmi = ppmi(&counts, options.smoothing, options.shift);

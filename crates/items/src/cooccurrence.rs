@@ -53,6 +53,14 @@ impl Baskets {
         self.opens.push(first_of_user);
     }
 
+    /// A basket of a user of its own.
+    #[cfg(test)]
+    pub(crate) fn push(&mut self, items: &[u32]) {
+        self.opens.push(true);
+        self.items.extend_from_slice(items);
+        self.close();
+    }
+
     /// Sort the open basket and drop repeats.
     fn close(&mut self) {
         let start = self.ends.last().copied().unwrap_or(0);
@@ -68,8 +76,13 @@ impl Baskets {
         self.ends.push(kept);
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// The distinct items of a basket.
+    pub(crate) fn items_of(&self, basket: usize) -> &[u32] {
+        &self.items[self.range(basket)]
     }
 
     fn range(&self, basket: usize) -> std::ops::Range<usize> {
@@ -213,11 +226,7 @@ mod tests {
 
     fn baskets(lists: &[&[u32]]) -> Baskets {
         let mut baskets = Baskets::default();
-        for list in lists {
-            baskets.open(true);
-            baskets.items.extend_from_slice(list);
-            baskets.close();
-        }
+        lists.iter().for_each(|list| baskets.push(list));
         baskets
     }
 

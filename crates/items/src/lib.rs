@@ -7,7 +7,8 @@
 //! - the user has none: [`build_items`] makes one from the events of the training window
 //!   ([co-occurrence](Csr) → positive pointwise mutual information → [`truncated_svd`]) and, where there is any,
 //!   from item text ([`read_item_text`] → hashed words → the same decomposition), so that an item without events
-//!   gets a vector from its words.
+//!   gets a vector from its words. [`Method::PinSage`] then learns from random walks how to mix an item's vector with
+//!   those of its neighbours.
 //!
 //! [`write_items`] and [`items_version`] give the result its place under `items/<items_version>/`.
 //!
@@ -23,6 +24,7 @@ mod csr;
 mod error;
 mod graph;
 mod options;
+mod pinsage;
 mod svd;
 mod table;
 mod text;
@@ -31,7 +33,8 @@ mod words;
 pub use build::build_items;
 pub use csr::Csr;
 pub use error::ItemsError;
-pub use options::{Basket, BuildOptions};
+pub use options::{Basket, BuildOptions, Method};
+pub use pinsage::{PinSageLoss, PinSageOptions};
 pub use svd::{Svd, truncated_svd};
 pub use table::{check_dim, items_version, read_items, write_items};
 pub use text::{ItemText, TextColumns, read_item_text};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ItemsError;
+use crate::pinsage::PinSageOptions;
 
 /// What counts as being acted on together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +20,24 @@ pub enum Basket {
     },
 }
 
+/// Which of the two kinds of features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Method {
+    /// Positive pointwise mutual information and its truncated decomposition, and text: nothing is trained.
+    Spectral {},
+    /// A small network over the spectral features of an item and its neighbours.
+    PinSage(PinSageOptions),
+}
+
 /// How item features are built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BuildOptions {
+    /// `{name: spectral}` or `{name: pinsage}`, the second with settings of its own. For the decayed mean of a user's item
+    /// features and a fortnight before the test window, Recall@10 is 0.058 and 0.047 on a shop's log, 0.164 and 0.188
+    /// on a synthetic one without item text: the real log decides, and the first takes a second where the other takes many.
+    pub method: Method,
     /// Width of a feature vector, text part included: by default 64 + 32, or 96 when there is no item text. By the
     /// measure described at `smoothing`, 64 of the graph alone give 0.057 and 64 + 32 with text 0.058; the text part is
     /// what items without events have.
@@ -62,6 +77,7 @@ pub struct BuildOptions {
 impl Default for BuildOptions {
     fn default() -> Self {
         Self {
+            method: Method::Spectral {},
             dim: 96,
             text_dim: 32,
             text_weight: 0.2,
@@ -103,6 +119,9 @@ impl BuildOptions {
         );
         check(share(self.power), format!("power: {} must be between 0 and 1", self.power));
         check(self.n_interests > 0, "n_interests: must be at least 1".to_owned());
+        if let Method::PinSage(options) = &self.method {
+            faults.extend(options.faults());
+        }
         faults
     }
 

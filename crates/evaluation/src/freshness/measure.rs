@@ -8,7 +8,8 @@ use super::labels::{Label, Labels};
 use super::protocol::Protocol;
 use crate::bootstrap::{Sums, intervals};
 use crate::outcomes::RECALL_K;
-use crate::retrieve::{block_outcomes, block_users, masked_scores, without_seen};
+use crate::retrieve::{block_outcomes, block_users, masked_scores};
+use crate::scores::without_seen;
 use crate::{EvaluationError, Scorer};
 
 /// What to measure.

@@ -137,7 +137,14 @@ fn ease_is_the_closed_form() {
 
 fn input<'a>(history: &'a Sequences, items: &'a ItemTable) -> BaselineInput<'a> {
     let limits = Limits { ease_items: 3, memory_bytes: 1 << 20 };
-    BaselineInput { history, items, split: TimeSplit { cut_off: day(21), n_days: 3 }, limits, seed: 1 }
+    BaselineInput {
+        history,
+        items,
+        split: TimeSplit { cut_off: day(21), n_days: 3 },
+        limits,
+        pinnersage: None,
+        seed: 1,
+    }
 }
 
 fn table(history: &Sequences) -> ItemTable {

@@ -63,11 +63,11 @@ for name, users_until, items_until in protocols():
     hits, unseen_hits, unseen = 0, 0, 0
     for (user, item), time in kept.items():
         scores = np.where(eligible, score(user, users_until(time), items_until(time)), -np.inf)
-        hits += (scores > scores[item]).sum() < K
+        hits += (scores >= scores[item]).sum() <= K
         seen = {what for who, what, when, _ in events if who == user and when < start}
         if item not in seen:
             scores[list(seen)] = -np.inf
             unseen += 1
-            unseen_hits += (scores > scores[item]).sum() < K
+            unseen_hits += (scores >= scores[item]).sum() <= K
     result[name] = [hits / len(kept), unseen_hits / max(unseen, 1)]
 json.dump(result, sys.stdout, default=float)

@@ -8,4 +8,5 @@ mod freshness;
 mod memory;
 mod metrics;
 mod numpy;
+mod pinnersage;
 mod truth;

@@ -55,7 +55,7 @@ fn a_million_items_stay_within_the_stated_bound() {
     let features = vec![0.5; N_ITEMS as usize * 4];
     let items = ItemTable { ids: log.items.clone(), dim: 4, features, ..ItemTable::default() };
     let limits = Limits { ease_items: usize::MAX, memory_bytes: MEMORY_BYTES };
-    let input = BaselineInput { history: &history, items: &items, split, limits, seed: 1 };
+    let input = BaselineInput { history: &history, items: &items, split, limits, pinnersage: None, seed: 1 };
     let options = EvalOptions { n_resamples: 10, ..EvalOptions::default() };
     fs::write("/proc/self/clear_refs", "5").unwrap(); // the peak starts anew
     let before = status("VmRSS:");

@@ -60,7 +60,7 @@ fn table(log: &Sequences) -> (Vec<ScorerMetrics>, Vec<Vec<Vec<f32>>>, Choices) {
     let items = ItemTable { ids: log.items.clone(), dim: 2, features, ..ItemTable::default() };
     let truth = Truth::build(&history, &split.future(log)).unwrap();
     let limits = Limits { ease_items: 1000, memory_bytes: 1 << 26 };
-    let input = BaselineInput { history: &history, items: &items, split, limits, seed: 1 };
+    let input = BaselineInput { history: &history, items: &items, split, limits, pinnersage: None, seed: 1 };
     let options = EvalOptions { n_resamples: 10, ..EvalOptions::default() };
     let (mut rows, mut scores) = (Vec::new(), Vec::new());
     let users: Vec<usize> = (0..N_USERS).collect();

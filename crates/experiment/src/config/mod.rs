@@ -16,8 +16,8 @@ mod raw;
 
 pub use raw::{
     BatchSettings, BuildItemsSettings, EvaluationSettings, EventsSettings, ItemTextSettings, ItemsSettings,
-    ModelSettings, NegativesSettings, OptimizerSettings, PromotionSettings, RawConfig, RunSettings,
-    SplitSettings,
+    ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings, PromotionSettings, RawConfig,
+    RunSettings, SplitSettings,
 };
 
 /// The shipped configuration: the defaults.
@@ -55,7 +55,7 @@ pub enum ItemSource {
     /// Built from the events before the cut-off.
     Build {
         /// How.
-        options: BuildOptions,
+        options: Box<BuildOptions>,
         /// Item text: where it is, and its columns.
         text: Option<(Url, TextColumns)>,
     },
@@ -133,6 +133,12 @@ impl TryFrom<RawConfig> for Config {
         }
         faults.at_least_one("evaluation.ease_items", raw.evaluation.ease_items as u64);
         faults.at_least_one("evaluation.memory_mib", raw.evaluation.memory_mib as u64);
+        if let Some(PinnerSageSettings { threshold }) = raw.evaluation.pinnersage
+            && !(threshold >= 0.0 && threshold.is_finite())
+        {
+            let fault = format!("{threshold} must be finite and not negative");
+            faults.add("evaluation.pinnersage.threshold", fault);
+        }
         match (bucket, events, items, sizes) {
             (Some(bucket), Some(events), Some(items), Some(sizes)) if faults.0.is_empty() => {
                 let work_dir = PathBuf::from(&raw.work_dir);
@@ -186,7 +192,7 @@ impl Faults {
                         Some((self.place("items.build.text.path", &text.path)?, text.columns.clone()))
                     }
                 };
-                Some(ItemSource::Build { options: build.features.clone(), text })
+                Some(ItemSource::Build { options: Box::new(build.features.clone()), text })
             }
             (None, None) => {
                 self.add("items", "set `read` (a table of features) or `build`");

@@ -193,6 +193,16 @@ pub struct EvaluationSettings {
     pub ease_items: usize,
     /// Most memory of the dense matrices of one baseline, in MiB.
     pub memory_mib: usize,
+    /// PinnerSage among the baselines; `None` leaves it out.
+    pub pinnersage: Option<PinnerSageSettings>,
+}
+
+/// The paper's baseline of several vectors a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnerSageSettings {
+    /// α: largest distance at which clusters merge.
+    pub threshold: f64,
 }
 
 /// What a model must reach to be promoted.

@@ -1,7 +1,7 @@
 //! Bad logs and bad items: what, where, what to do, and exit code 65.
 
 use dayvec_core::ItemTable;
-use dayvec_experiment::{Config, ItemsSettings, RawConfig, evaluate, no_observer, train};
+use dayvec_experiment::{Config, ItemsSettings, PinnerSageSettings, RawConfig, evaluate, no_observer, train};
 use dayvec_runtime::exit;
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +112,16 @@ fn a_checkpoint_for_item_features_of_another_width() {
     for part in ["items of width 13", "the table has 40 of width 12"] {
         assert!(message.contains(part), "{part} is missing from {message}");
     }
+}
+
+#[test]
+fn a_threshold_of_pinnersage_that_is_none() {
+    let mut raw = Shop::new().raw();
+    raw.evaluation.pinnersage = Some(PinnerSageSettings { threshold: f64::NAN });
+    let faults = Config::try_from(raw.clone()).unwrap_err();
+    assert_eq!(faults, ["evaluation.pinnersage.threshold: NaN must be finite and not negative"]);
+    raw.evaluation.pinnersage = None;
+    assert!(Config::try_from(raw).is_ok(), "null leaves it out");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use dayvec_experiment::{
     Config, FreshnessReport, Outcome, evaluate, freshness, full_report, no_observer, read_tensorboard, train,
     write_top_items,
 };
+use dayvec_items::{Method, PinSageOptions};
 use dayvec_model::load_spec;
 use dayvec_report::{Report, Table};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -29,6 +30,8 @@ fn a_log_becomes_a_measured_checkpoint() {
     let recall = &report.recall_by_scorer.seen_allowed;
     assert!(recall["model"] > 2.0 * recall["popularity"], "{recall:?}");
     assert!(report.evaluation.held_out.is_some());
+    let sage = ["PinnerSage, 5 clusters, oracle", "PinnerSage, 20 clusters, oracle"];
+    assert!(sage.iter().all(|row| recall.contains_key(*row)), "{recall:?}");
 
     let folder = folder_of(&report.checkpoint);
     let files: BTreeSet<String> =
@@ -198,8 +201,20 @@ fn tensorboard_reads_the_losses() {
 
 #[test]
 fn later_events_change_no_weight() {
+    check_later_events(Method::Spectral {});
+}
+
+#[test]
+fn later_events_change_no_trained_item_feature() {
+    let small = PinSageOptions { steps: 10, batch: 16, n_negatives: 8, ..PinSageOptions::default() };
+    check_later_events(Method::PinSage(small));
+}
+
+fn check_later_events(method: Method) {
     let shop = Shop::new();
-    let report = trained(&shop.config());
+    let mut raw = shop.raw();
+    raw.items.build.as_mut().unwrap().features.method = method.clone();
+    let report = trained(&Config::try_from(raw).unwrap());
     // Another future: what is bought from the cut-off on is thrown away but for one event that keeps the last day.
     let cut_off_s = report.cut_off.start_s();
     let time = |line: &str| line.rsplit(',').next().and_then(|time| time.parse::<i64>().ok()).unwrap_or(0);
@@ -211,8 +226,10 @@ fn later_events_change_no_weight() {
     other.write_log(&lines.join("\n"));
     let mut raw = other.raw();
     raw.split.cut_off = Some(report.cut_off);
+    raw.items.build.as_mut().unwrap().features.method = method;
     let config = Config::try_from(raw).unwrap();
     let same = trained(&config);
+    assert_eq!(same.items_version, report.items_version);
     assert_eq!((&same.model_id, &same.tower_pair_id), (&report.model_id, &report.tower_pair_id));
     assert!(same.evaluation != report.evaluation, "the other future is told apart");
 }

@@ -3,12 +3,12 @@ use dayvec_items::{Basket, BuildOptions, ItemText, ItemsError, build_items, item
 
 use crate::planted::{GROUP_SIZE, N_GROUPS, draws, group_of, item_id, planted, sequences};
 
-fn options() -> BuildOptions {
+pub(crate) fn options() -> BuildOptions {
     BuildOptions { dim: 16, text_dim: 6, n_interests: N_GROUPS, ..BuildOptions::default() }
 }
 
 /// Every group has its own words, and every item a number.
-fn words() -> ItemText {
+pub(crate) fn words() -> ItemText {
     const WORDS: [&str; N_GROUPS] =
         ["red woolly hat", "glass flower vase", "garden hand tool", "paper party plate"];
     let mut text = ItemText { titles: Some(Default::default()), ..ItemText::default() };
@@ -20,7 +20,7 @@ fn words() -> ItemText {
     text
 }
 
-fn push(text: &mut ItemText, id: &str, words: &str) {
+pub(crate) fn push(text: &mut ItemText, id: &str, words: &str) {
     text.ids.intern(id);
     text.text.push(words);
     if let Some(titles) = &mut text.titles {
@@ -38,7 +38,7 @@ fn nearest(table: &ItemTable, item: &str) -> Vec<String> {
     others.iter().map(|&other| table.ids.ids().get(other as usize).to_owned()).collect()
 }
 
-fn assert_groups_are_neighbours(table: &ItemTable, least_share: f64) {
+pub(crate) fn assert_groups_are_neighbours(table: &ItemTable, least_share: f64) {
     let mut same = 0;
     for id in table.ids.ids().iter() {
         same += nearest(table, id)[..GROUP_SIZE - 1]
@@ -50,7 +50,7 @@ fn assert_groups_are_neighbours(table: &ItemTable, least_share: f64) {
     assert!(share >= least_share, "{share} of the nearest neighbours are of the same group");
 }
 
-fn assert_unit(table: &ItemTable, item: u32) {
+pub(crate) fn assert_unit(table: &ItemTable, item: u32) {
     let norm: f32 = table.feature(item).iter().map(|x| x * x).sum::<f32>().sqrt();
     assert!((norm - 1.0).abs() < 1e-5, "norm {norm} of {}", table.ids.ids().get(item as usize));
 }

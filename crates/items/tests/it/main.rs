@@ -4,4 +4,5 @@
 mod building;
 mod files;
 mod item_text;
+mod pinsage;
 mod planted;
