@@ -10,6 +10,7 @@ mod bag;
 mod choice;
 mod columns;
 mod ease;
+mod input;
 mod matrix;
 mod neighbours;
 mod own;
@@ -18,47 +19,23 @@ mod random;
 
 use std::rc::Rc;
 
-use dayvec_core::{ItemTable, Sequences};
 use dayvec_report::Choices;
 
 pub use bag::{DecayedFeatures, SvdBag, SvdVectors};
 pub use ease::{Ease, ItemPairs};
+pub use input::{BaselineInput, Limits};
 pub use neighbours::ItemNeighbours;
 pub use own::{HALF_LIFE_DAYS as OWN_HALF_LIFE_DAYS, OwnCounts, OwnItems};
 pub use popularity::Popularity;
 pub use random::Random;
 
 use crate::pinnersage::{PinnerSage, TOP_CLUSTERS};
-use crate::{EvaluationError, Scorer, TimeSplit};
+use crate::{EvaluationError, Scorer};
 use choice::{Chooser, Earlier};
-
-/// What the baselines are built from.
-#[derive(Debug, Clone, Copy)]
-pub struct BaselineInput<'a> {
-    /// Everything before the cut-off.
-    pub history: &'a Sequences,
-    /// Item features; its rows are the items of `history`.
-    pub items: &'a ItemTable,
-    /// The cut-off, and the number of test days.
-    pub split: TimeSplit,
-    /// Bounds of memory.
-    pub limits: Limits,
-    /// α of PinnerSage's clusters; `None` leaves it out.
-    pub pinnersage: Option<f64>,
-    /// Seed of what is random.
-    pub seed: u64,
-}
+use input::{Built, boxed};
 
 /// Half-life of an action's weight, chosen on an earlier split of Online Retail II.
 pub(crate) const HALF_LIFE_DAYS: f64 = 40.0;
-/// What bounds the memory of a baseline, whatever the size of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Most items of EASE, whose matrices are items × items.
-    pub ease_items: usize,
-    /// Most bytes of the dense matrices of one baseline, while it is made.
-    pub memory_bytes: usize,
-}
 
 /// Which baselines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +49,6 @@ pub enum Which {
 /// Newest distinct items of a user whose neighbours are scored.
 const NEWEST_ITEMS: usize = 5;
 
-type Built = Result<Box<dyn Scorer>, EvaluationError>;
 type Build = for<'a> fn(&BaselineInput<'a>, &mut Chooser<'a>) -> Built;
 
 /// The rows on popularity: *the* popularity, which is that of the width that was best before the test days, then every
@@ -97,10 +73,6 @@ const BASELINES: [Build; 7] = [
     |input, chooser| boxed(bag::chosen_svd(input, chooser, 256)),
     |input, chooser| boxed(ease::chosen(input, chooser)),
 ];
-
-fn boxed<S: Scorer + 'static>(scorer: Result<S, EvaluationError>) -> Built {
-    Ok(Box::new(scorer?))
-}
 
 /// Build the baselines one at a time: each is handed to `visit` and dropped before the next one is built. Returns what was
 /// chosen for them.

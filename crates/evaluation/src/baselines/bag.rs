@@ -8,8 +8,8 @@ use tch::Tensor;
 
 use super::choice::{Chooser, Setting};
 use super::columns::Columns;
+use super::input::{BaselineInput, boxed};
 use super::matrix::{counts, decayed_counts, mapped, weighted_sums};
-use super::{BaselineInput, boxed};
 use crate::{EvaluationError, Scorer};
 
 /// Half-lives of an action's weight in days, from a fortnight's interest to a year's.

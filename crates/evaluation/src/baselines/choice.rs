@@ -4,7 +4,7 @@
 use dayvec_core::Sequences;
 use dayvec_report::{Choice, Choices, Trial};
 
-use super::{BaselineInput, Built};
+use super::input::{BaselineInput, Built};
 use crate::outcomes::RECALL_K;
 use crate::retrieve::micro_recall;
 use crate::{EvaluationError, TimeSplit, Truth};

@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::choice::{Chooser, Setting};
 use super::columns::Columns;
+use super::input::{BaselineInput, Limits, boxed};
 use super::matrix::{counts, mapped, weighted_sums};
-use super::{BaselineInput, Limits, boxed};
 use crate::{EvaluationError, Scorer};
 
 /// λ: from the paper's values for its sparser logs to above those for its densest, by factors of about three.

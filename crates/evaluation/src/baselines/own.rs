@@ -5,9 +5,9 @@ use dayvec_items::Csr;
 use tch::Tensor;
 
 use super::choice::{Chooser, Setting};
+use super::input::{BaselineInput, boxed};
 use super::matrix::{counts_decayed_until, decayed_counts, mapped};
 use super::popularity::recent_counts;
-use super::{BaselineInput, boxed};
 use crate::{EvaluationError, Scorer};
 
 /// Half-life of a count in days. Longer than that of the bags: what someone buys once in a season is bought again.

@@ -4,7 +4,7 @@ use dayvec_core::{Day, Sequences};
 use tch::Tensor;
 
 use super::choice::{Chooser, Setting};
-use super::{BaselineInput, boxed};
+use super::input::{BaselineInput, boxed};
 use crate::{EvaluationError, Scorer};
 
 /// Widths of the window of popularity, in days; which one is best depends on how fast taste moves, and where the
