@@ -6,6 +6,8 @@
 //! DIR/items.csv                                 item_id, interest (the truth), title
 //! DIR/items.parquet                             the same with an embedding, if a width was given
 //! DIR/dataset.yaml                              how the trainer reads the log
+//! DIR/truth.json                                the best achievable recall after a cut-off, and popularity's
+//! DIR/truth.parquet                             user_id, rank, item_id, score: the items that reach it
 //! ```
 //!
 //! Every user's day is drawn from a generator named by (seed, user, day), so a log is the same whatever the number of
@@ -14,17 +16,25 @@
 
 mod behaviour;
 mod catalogue;
+mod chance;
+mod market;
 mod options;
+mod oracle;
+#[cfg(test)]
+mod oracle_tests;
 mod parts;
 mod random;
 mod taste;
+mod truth;
 
 use std::path::Path;
 
 use rayon::prelude::*;
 
 pub use options::{SynthError, SynthOptions};
+pub use truth::{RecallOfTruth, Truth, TruthOptions, measure_truth};
 
+use market::Market;
 use parts::{PartWriter, Texts};
 
 /// Make the log in folder `out`. Returns the number of events.
@@ -72,19 +82,25 @@ fn write_parts(
     events: &Path,
     on_part: &(dyn Fn(u64) + Sync),
 ) -> Result<u64, SynthError> {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(|error| {
-        SynthError::Write { path: events.to_owned(), source: std::io::Error::other(error) }
-    })?;
+    let threads = threads(options, events)?;
     let texts = Texts::new(options);
+    let market = Market::new(options);
     let write = |part| {
-        let n_events = write_part(options, events, &texts, part)?;
+        let n_events = write_part(&market, events, &texts, part)?;
         on_part(n_events);
         Ok(n_events)
     };
     threads.install(|| (0..options.n_parts()).into_par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b)))
 }
 
-fn write_part(options: &SynthOptions, events: &Path, texts: &Texts, part: u64) -> Result<u64, SynthError> {
+/// The threads that the options ask for; `path` is what they work on.
+fn threads(options: &SynthOptions, path: &Path) -> Result<rayon::ThreadPool, SynthError> {
+    let build = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
+    build.map_err(|error| SynthError::Write { path: path.to_owned(), source: std::io::Error::other(error) })
+}
+
+fn write_part(market: &Market<'_>, events: &Path, texts: &Texts, part: u64) -> Result<u64, SynthError> {
+    let options = market.options;
     let parts_per_day = options.n_parts() / u64::from(options.n_days);
     let (day, nth) = ((part / parts_per_day) as u32, part % parts_per_day);
     let folder = format!("day={}", options.first_day.plus(day as i32));
@@ -93,7 +109,7 @@ fn write_part(options: &SynthOptions, events: &Path, texts: &Texts, part: u64) -
     let mut writer = PartWriter::create(&path, texts)?;
     let mut outcome = Ok(());
     for user in first..options.n_users.min(first + options.users_per_part()) {
-        behaviour::day_of_user(options, user, day, &mut |event| {
+        behaviour::day_of_user(market, user, day, &mut |event| {
             if outcome.is_ok() {
                 outcome = writer.push(event);
             }

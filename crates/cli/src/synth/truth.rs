@@ -1,0 +1,389 @@
+//! The best achievable recall of a log: `truth.json`, and the lists that reach it, `truth.parquet`.
+//!
+//! Test users, relevant items and the catalogue are those of `dayvec-evaluation`: users with positives on both sides of the
+//! cut-off, their distinct positive items of the window, and the items met in any event before it. The lists of ten settle
+//! ties, by the lower number of the item. Users are worked on in blocks, whose events are drawn again, so memory is a few
+//! numbers an item, and never users × items.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use dayvec_core::Day;
+use parquet::arrow::ArrowWriter;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::behaviour::day_of_user;
+use super::catalogue::item_id;
+use super::market::Market;
+use super::options::{SynthError, SynthOptions};
+use super::oracle::Oracle;
+
+/// Length of the lists of recall.
+const RECALL_K: usize = 10;
+/// Users of a block, the unit of parallel work, and blocks whose lists are held before they are written.
+const BLOCK_USERS: u64 = 1024;
+const BLOCKS_HELD: u64 = 64;
+
+/// Where the log is split, and what is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TruthOptions {
+    /// First day of the window; none for the trainer's default, the day of the log's last event less `test_days`.
+    pub cut_off: Option<Day>,
+    /// Days of the window.
+    pub test_days: u32,
+    /// Futures of a user's taste that are drawn.
+    pub n_futures: u32,
+    /// Items of a user in `truth.parquet`; 0 for no such file.
+    pub n_top: usize,
+}
+
+impl Default for TruthOptions {
+    fn default() -> Self {
+        Self { cut_off: None, test_days: 14, n_futures: 32, n_top: RECALL_K }
+    }
+}
+
+/// Recall@10 of the lists of some scorer.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RecallOfTruth {
+    /// Relevant items in the lists.
+    pub n_hits: u64,
+    /// Relevant items.
+    pub n_pairs: u64,
+    /// Users with relevant items.
+    pub n_users: u64,
+    sum_of_shares: f64,
+}
+
+impl RecallOfTruth {
+    /// Share of all relevant items that are listed.
+    #[must_use]
+    pub fn micro(&self) -> f64 {
+        self.n_hits as f64 / self.n_pairs as f64
+    }
+
+    /// Mean over users of the share of their relevant items that are listed.
+    #[must_use]
+    pub fn macro_(&self) -> f64 {
+        self.sum_of_shares / self.n_users as f64
+    }
+
+    fn add(&mut self, list: impl Iterator<Item = u32>, relevant: &[u32]) {
+        if relevant.is_empty() {
+            return;
+        }
+        let n_hits = list.take(RECALL_K).filter(|item| relevant.binary_search(item).is_ok()).count();
+        self.n_hits += n_hits as u64;
+        self.n_pairs += relevant.len() as u64;
+        self.n_users += 1;
+        self.sum_of_shares += n_hits as f64 / relevant.len() as f64;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.n_hits += other.n_hits;
+        self.n_pairs += other.n_pairs;
+        self.n_users += other.n_users;
+        self.sum_of_shares += other.sum_of_shares;
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "recall": {"k": RECALL_K, "micro": self.micro(), "macro": self.macro_()},
+            "n_users": self.n_users, "n_pairs": self.n_pairs,
+        })
+    }
+}
+
+/// The best achievable recall of a log, and popularity's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Truth {
+    /// First day of the window.
+    pub cut_off: Day,
+    /// Users with positives on both sides of the cut-off.
+    pub n_users: u64,
+    /// Items met before the cut-off.
+    pub n_items: usize,
+    /// Of the oracle, seen items allowed.
+    pub best: RecallOfTruth,
+    /// Of the oracle, seen items left out of lists and relevant items.
+    pub best_unseen: RecallOfTruth,
+    /// Of the number of positives before the cut-off, seen items allowed.
+    pub popularity: RecallOfTruth,
+    /// Of the number of positives, seen items left out.
+    pub popularity_unseen: RecallOfTruth,
+}
+
+/// What happened before the cut-off, by item.
+struct History {
+    /// Whether any event has the item.
+    met: Vec<bool>,
+    /// The items of any event, by number of positives, then by number.
+    popular: Vec<u32>,
+}
+
+/// A test user.
+pub(super) struct Case {
+    pub(super) user: u64,
+    /// Items of events before the cut-off, ascending.
+    pub(super) seen: Vec<u32>,
+    /// Items of positives in the window, of the catalogue, ascending.
+    pub(super) relevant: Vec<u32>,
+}
+
+/// Sums over users, and their lists.
+#[derive(Default)]
+struct Block {
+    n_users: u64,
+    recalls: [RecallOfTruth; 4],
+    /// (user, rank, item, probability).
+    lists: Vec<(u64, u32, u32, f64)>,
+}
+
+/// Measure the best achievable recall of the log of `options` and write it into folder `out`, calling `on_users` with
+/// numbers of finished users.
+///
+/// # Errors
+/// When the options are wrong, no user can be tested, or a file cannot be written.
+pub fn measure_truth(
+    options: &SynthOptions,
+    truth: &TruthOptions,
+    out: &Path,
+    on_users: &(dyn Fn(u64) + Sync),
+) -> Result<Truth, SynthError> {
+    let faults = options.faults();
+    if !faults.is_empty() {
+        return Err(SynthError::Options(faults));
+    }
+    let market = Market::new(options);
+    let start = cut_off(&market, truth)?;
+    let path = out.join("truth.parquet");
+    let mut lists = (truth.n_top > 0).then(|| ListWriter::create(&path)).transpose()?;
+    let threads = super::threads(options, out)?;
+    let history = threads.install(|| History::draw(&market, start));
+    let window = start..(start + truth.test_days).min(options.n_days);
+    let oracle = Oracle::new(&market, window.clone(), &history.met, truth.n_futures);
+    let n_blocks = options.n_users.div_ceil(BLOCK_USERS);
+    let mut all = Block::default();
+    for held in (0..n_blocks).step_by(BLOCKS_HELD as usize) {
+        let work = |nth: u64| {
+            let users = nth * BLOCK_USERS..options.n_users.min((nth + 1) * BLOCK_USERS);
+            on_users(users.end - users.start);
+            let cases = users.filter_map(|user| test_user(&market, window.clone(), &history.met, user));
+            Block::of(cases, &oracle, &history.popular, truth.n_top)
+        };
+        let blocks: Vec<Block> =
+            threads.install(|| (held..n_blocks.min(held + BLOCKS_HELD)).into_par_iter().map(work).collect());
+        for block in &blocks {
+            all.merge(block);
+            if let Some(writer) = &mut lists {
+                writer.write(&block.lists)?;
+            }
+        }
+    }
+    if let Some(writer) = lists {
+        writer.close()?;
+    }
+    let [best, best_unseen, popularity, popularity_unseen] = all.recalls;
+    let measured = Truth {
+        cut_off: options.first_day.plus(start as i32),
+        n_users: all.n_users,
+        n_items: history.popular.len(),
+        best,
+        best_unseen,
+        popularity,
+        popularity_unseen,
+    };
+    if measured.n_users == 0 {
+        return Err(SynthError::NoTestUsers(measured.cut_off));
+    }
+    write_json(options, truth, &measured, &out.join("truth.json"))?;
+    Ok(measured)
+}
+
+/// The cut-off, in days from the log's first.
+fn cut_off(market: &Market<'_>, truth: &TruthOptions) -> Result<u32, SynthError> {
+    let options = market.options;
+    let start = match truth.cut_off {
+        Some(day) => (day.start_s() - options.first_day.start_s()) / dayvec_core::SECONDS_PER_DAY,
+        None => i64::from(last_active_day(market)) - i64::from(truth.test_days),
+    };
+    let mut faults = Vec::new();
+    if !(1..=36_500).contains(&truth.test_days) {
+        faults.push(format!("test days: {} is not between 1 and 36500", truth.test_days));
+    }
+    if !(1..=100_000).contains(&truth.n_futures) {
+        faults.push(format!("futures: {} is not between 1 and 100000", truth.n_futures));
+    }
+    if start < 1 || start >= i64::from(options.n_days) {
+        faults.push(format!(
+            "cut-off: day {start} of the log, counted from 0, leaves no history or no future in {} days; make the log longer, \
+             shorten the test days, or measure no truth",
+            options.n_days
+        ));
+    }
+    if faults.is_empty() { Ok(start as u32) } else { Err(SynthError::Options(faults)) }
+}
+
+/// The day of the log's last event.
+fn last_active_day(market: &Market<'_>) -> u32 {
+    let is_active = |day: &u32| {
+        (0..market.options.n_users).any(|user| {
+            let mut any = false;
+            day_of_user(market, user, *day, &mut |_| any = true);
+            any
+        })
+    };
+    (0..market.options.n_days).rev().find(is_active).unwrap_or(0)
+}
+
+impl History {
+    fn draw(market: &Market<'_>, cut_off: u32) -> Self {
+        let options = market.options;
+        let met: Vec<AtomicBool> = (0..options.n_items).map(|_| AtomicBool::new(false)).collect();
+        let positives: Vec<AtomicU32> = (0..options.n_items).map(|_| AtomicU32::new(0)).collect();
+        (0..options.n_users).into_par_iter().for_each(|user| {
+            for day in 0..cut_off {
+                day_of_user(market, user, day, &mut |event| {
+                    met[event.item as usize].store(true, Ordering::Relaxed);
+                    if event.is_positive() {
+                        positives[event.item as usize].fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let met: Vec<bool> = met.into_iter().map(AtomicBool::into_inner).collect();
+        let mut popular: Vec<u32> = (0..options.n_items).filter(|&item| met[item as usize]).collect();
+        popular
+            .sort_by_cached_key(|&item| std::cmp::Reverse(positives[item as usize].load(Ordering::Relaxed)));
+        Self { met, popular }
+    }
+}
+
+/// What `user` did, if they have positives on both sides of the cut-off. The catalogue is `met`.
+pub(super) fn test_user(
+    market: &Market<'_>,
+    window: std::ops::Range<u32>,
+    met: &[bool],
+    user: u64,
+) -> Option<Case> {
+    let (mut seen, mut relevant) = (Vec::new(), Vec::new());
+    for day in window.clone() {
+        day_of_user(market, user, day, &mut |event| {
+            relevant.extend(event.is_positive().then_some(event.item))
+        });
+    }
+    if relevant.is_empty() {
+        return None;
+    }
+    let mut has_positive = false;
+    for day in 0..window.start {
+        day_of_user(market, user, day, &mut |event| {
+            has_positive |= event.is_positive();
+            seen.push(event.item);
+        });
+    }
+    relevant.retain(|&item| met[item as usize]);
+    for items in [&mut seen, &mut relevant] {
+        items.sort_unstable();
+        items.dedup();
+    }
+    has_positive.then_some(Case { user, seen, relevant })
+}
+
+impl Block {
+    fn of(cases: impl Iterator<Item = Case>, oracle: &Oracle<'_>, popular: &[u32], n_top: usize) -> Self {
+        let mut block = Self::default();
+        for Case { user, seen, relevant } in cases {
+            let is_unseen = |item: &u32| seen.binary_search(item).is_err();
+            let unseen: Vec<u32> = relevant.iter().copied().filter(is_unseen).collect();
+            let prospect = oracle.prospect(user);
+            let best = prospect.best(n_top.max(RECALL_K), &[]);
+            block.n_users += 1;
+            block.recalls[0].add(best.iter().map(|&(item, _)| item), &relevant);
+            if !unseen.is_empty() {
+                let best = prospect.best(RECALL_K, &seen);
+                block.recalls[1].add(best.iter().map(|&(item, _)| item), &unseen);
+            }
+            block.recalls[2].add(popular.iter().copied(), &relevant);
+            block.recalls[3].add(popular.iter().copied().filter(is_unseen), &unseen);
+            let ranked = best.iter().take(n_top).zip(1..);
+            block.lists.extend(ranked.map(|(&(item, probability), rank)| (user, rank, item, probability)));
+        }
+        block
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.n_users += other.n_users;
+        for (sum, recall) in self.recalls.iter_mut().zip(&other.recalls) {
+            sum.merge(recall);
+        }
+    }
+}
+
+/// `truth.parquet`, in the layout of `trainer evaluate --top`.
+struct ListWriter<'a> {
+    path: &'a Path,
+    writer: ArrowWriter<File>,
+}
+
+impl<'a> ListWriter<'a> {
+    fn create(path: &'a Path) -> Result<Self, SynthError> {
+        let parquet_error = |source| SynthError::Parquet { path: path.to_owned(), source };
+        let file =
+            File::create_new(path).map_err(|source| SynthError::Write { path: path.to_owned(), source })?;
+        let empty = list_batch(&[]).map_err(|error| parquet_error(error.into()))?;
+        let writer = ArrowWriter::try_new(file, empty.schema(), None).map_err(parquet_error)?;
+        Ok(Self { path, writer })
+    }
+
+    fn write(&mut self, rows: &[(u64, u32, u32, f64)]) -> Result<(), SynthError> {
+        let error = |source| SynthError::Parquet { path: self.path.to_owned(), source };
+        let batch = list_batch(rows).map_err(|source| error(source.into()))?;
+        self.writer.write(&batch).map_err(error)
+    }
+
+    fn close(self) -> Result<(), SynthError> {
+        let path = self.path;
+        self.writer.close().map_err(|source| SynthError::Parquet { path: path.to_owned(), source })?;
+        Ok(())
+    }
+}
+
+fn list_batch(rows: &[(u64, u32, u32, f64)]) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let users = StringArray::from_iter_values(rows.iter().map(|row| row.0.to_string()));
+    let columns: [(&str, ArrayRef, bool); 4] = [
+        ("user_id", Arc::new(users), false),
+        ("rank", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.1))), false),
+        ("item_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| item_id(row.2)))), false),
+        ("score", Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| row.3 as f32))), false),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns)
+}
+
+fn write_json(
+    options: &SynthOptions,
+    truth: &TruthOptions,
+    measured: &Truth,
+    path: &Path,
+) -> Result<(), SynthError> {
+    let by_scorer = |allowed: &RecallOfTruth, filtered: &RecallOfTruth| json!({"seen_allowed": allowed.json(), "seen_filtered": filtered.json()});
+    let value = json!({
+        "cut_off": measured.cut_off.to_string(),
+        "test_days": truth.test_days,
+        "n_users": measured.n_users,
+        "n_items": measured.n_items,
+        "seed": options.seed,
+        "n_futures": truth.n_futures,
+        "best_achievable": by_scorer(&measured.best, &measured.best_unseen),
+        "popularity": by_scorer(&measured.popularity, &measured.popularity_unseen),
+        "how": "items ranked by the probability that the user acts on them positively on the test days, known to the process \
+                at the cut-off: exact given the user's tastes, the mean over drawn futures of the tastes, and later hits by \
+                their mean",
+    });
+    std::fs::write(path, format!("{value:#}\n"))
+        .map_err(|source| SynthError::Write { path: path.to_owned(), source })
+}
