@@ -51,6 +51,9 @@ pub struct SynthArgs {
     /// Favourites that a user has in every interest.
     #[arg(long, default_value_t = 4)]
     pub favourites: u32,
+    /// Keep only a user's first event on an item, as in a log of reviews; the log has fewer events then.
+    #[arg(long)]
+    pub no_repeats: bool,
     /// Exponent of the items' popularity within an interest: 0 makes all items equal, 1 is Zipf's law.
     #[arg(long, default_value_t = 1.0, value_name = "EXPONENT")]
     pub popularity_exponent: f64,
@@ -119,6 +122,7 @@ impl From<&SynthArgs> for SynthOptions {
             explore: args.explore,
             favourite_share: args.favourite_share,
             n_favourites: args.favourites,
+            no_repeats: args.no_repeats,
             popularity_exponent: args.popularity_exponent,
             burst_share: args.bursts,
             burst_days: args.burst_days,

@@ -34,6 +34,7 @@ use rayon::prelude::*;
 pub use options::{SynthError, SynthOptions};
 pub use truth::{RecallOfTruth, Truth, TruthOptions, measure_truth};
 
+use behaviour::{Acted, day_of_user};
 use market::Market;
 use parts::{PartWriter, Texts};
 
@@ -85,12 +86,28 @@ fn write_parts(
     let threads = threads(options, events)?;
     let texts = Texts::new(options);
     let market = Market::new(options);
-    let write = |part| {
-        let n_events = write_part(&market, events, &texts, part)?;
+    let parts_per_day = options.n_parts() / u64::from(options.n_days);
+    let write = |day: u32, nth: u64, acted: &mut [Acted]| {
+        let folder = format!("day={}", options.first_day.plus(day as i32));
+        let path = events.join(folder).join(format!("part-{nth:04}.parquet"));
+        let n_events = write_part(&market, &path, &texts, (day, nth), acted)?;
         on_part(n_events);
         Ok(n_events)
     };
-    threads.install(|| (0..options.n_parts()).into_par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b)))
+    let n_users = options.users_per_part().min(options.n_users) as usize;
+    // Where repeats are dropped, a day needs the days before it; otherwise all parts are independent.
+    let days_of_part = |nth: u64| {
+        let mut acted = vec![Acted::default(); n_users];
+        (0..options.n_days).try_fold(0, |sum, day| Ok(sum + write(day, nth, &mut acted)?))
+    };
+    let one_part = |part: u64| write((part / parts_per_day) as u32, part % parts_per_day, &mut []);
+    threads.install(|| {
+        if options.no_repeats {
+            (0..parts_per_day).into_par_iter().map(days_of_part).try_reduce(|| 0, |a, b| Ok(a + b))
+        } else {
+            (0..options.n_parts()).into_par_iter().map(one_part).try_reduce(|| 0, |a, b| Ok(a + b))
+        }
+    })
 }
 
 /// The threads that the options ask for; `path` is what they work on.
@@ -99,21 +116,29 @@ fn threads(options: &SynthOptions, path: &Path) -> Result<rayon::ThreadPool, Syn
     build.map_err(|error| SynthError::Write { path: path.to_owned(), source: std::io::Error::other(error) })
 }
 
-fn write_part(market: &Market<'_>, events: &Path, texts: &Texts, part: u64) -> Result<u64, SynthError> {
+/// Write the events of the users of the `nth` part of a day. `acted` is what each of them did before, where repeats are
+/// dropped.
+fn write_part(
+    market: &Market<'_>,
+    path: &Path,
+    texts: &Texts,
+    (day, nth): (u32, u64),
+    acted: &mut [Acted],
+) -> Result<u64, SynthError> {
     let options = market.options;
-    let parts_per_day = options.n_parts() / u64::from(options.n_days);
-    let (day, nth) = ((part / parts_per_day) as u32, part % parts_per_day);
-    let folder = format!("day={}", options.first_day.plus(day as i32));
-    let path = events.join(folder).join(format!("part-{nth:04}.parquet"));
     let first = nth * options.users_per_part();
-    let mut writer = PartWriter::create(&path, texts)?;
+    let mut writer = PartWriter::create(path, texts)?;
     let mut outcome = Ok(());
     for user in first..options.n_users.min(first + options.users_per_part()) {
-        behaviour::day_of_user(market, user, day, &mut |event| {
+        let mut push = |event| {
             if outcome.is_ok() {
                 outcome = writer.push(event);
             }
-        });
+        };
+        match acted.get_mut((user - first) as usize) {
+            Some(acted) => acted.day_of_user(market, user, day, &mut push),
+            None => day_of_user(market, user, day, &mut push),
+        }
     }
     outcome.and_then(|()| writer.close())
 }

@@ -6,6 +6,8 @@ use dayvec_core::{Day, Fault, FaultKind};
 
 /// Events that a part holds, about.
 const PART_EVENTS: f64 = 500_000.0;
+/// Events of the users of a part over the whole log, about, where they are held to know repeats.
+const HELD_EVENTS: f64 = 4_000_000.0;
 
 /// What log to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,9 @@ pub struct SynthOptions {
     pub favourite_share: f64,
     /// Favourites that a user has in every interest.
     pub n_favourites: u32,
+    /// Whether only a user's first event on an item is kept, as in a log of reviews. The others are dropped, so there are
+    /// fewer events than asked for.
+    pub no_repeats: bool,
     /// Exponent of the popularity of items within an interest: 0 makes all equal, 1 is Zipf's law.
     pub popularity_exponent: f64,
     /// Share of a user's periods of `burst_days` that are bursts: many sessions about one interest drawn for them.
@@ -73,6 +78,7 @@ impl Default for SynthOptions {
             explore: 0.05,
             favourite_share: 0.2,
             n_favourites: 4,
+            no_repeats: false,
             popularity_exponent: 1.0,
             burst_share: 0.0,
             burst_days: 5,
@@ -219,7 +225,13 @@ impl SynthOptions {
 
     /// Users of one part.
     pub(crate) fn users_per_part(&self) -> u64 {
-        ((PART_EVENTS / self.events_per_user_day) as u64).max(1)
+        let of_a_day = ((PART_EVENTS / self.events_per_user_day) as u64).max(1);
+        if !self.no_repeats {
+            return of_a_day;
+        }
+        // What these users did is held in memory, and they are written by one thread.
+        let in_memory = (HELD_EVENTS / self.events_per_user_day / f64::from(self.n_days)) as u64;
+        of_a_day.min(in_memory).min(self.n_users.div_ceil(16).max(256)).max(1)
     }
 
     /// Files that are written below `events/`.

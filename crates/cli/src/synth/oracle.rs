@@ -5,7 +5,8 @@
 //! the window is exact given the user's tastes: sessions are Poisson, the actions of a session are independent given its
 //! interest, and later bursts enter with their probability. Over later tastes it is the mean of drawn futures, which are
 //! the process's own, and are not needed where tastes stand still. Hits that are still to come enter each choice with their
-//! mean, 1 / number of items, which treats the items of an interest alike.
+//! mean, 1 / number of items, which treats the items of an interest alike. Where repeats are dropped, it is the probability
+//! that the first action on the item is in the window and positive.
 //!
 //! Ranking by this probability has the best expected number of hits, and so the best micro-averaged recall.
 //! **Nothing here may look at the events of the window.**
@@ -106,6 +107,11 @@ impl<'a> Oracle<'a> {
     #[cfg(test)]
     pub(crate) fn best(&self, user: u64, k: usize, seen: &[u32]) -> Vec<(u32, f64)> {
         self.prospect(user).best(k, seen)
+    }
+
+    /// Whether an item that a user has seen cannot come again.
+    pub(crate) const fn drops_repeats(&self) -> bool {
+        self.market.options.no_repeats
     }
 
     /// The window of `user`.
@@ -256,21 +262,20 @@ impl<'a> Prospect<'a> {
                 self.burst_states(interest.interest, segment.period)
             {
                 let about = own_sessions * own + in_sessions;
-                let (in_focus, elsewhere) = self.per_event(own);
+                let (in_focus, elsewhere) = self.per_event(own, self.oracle.positive_chances);
                 sum += share * chance * appetite * sessions * (about * in_focus + (1.0 - about) * elsewhere);
             }
         }
         sum
     }
 
-    /// Probability that an event is a positive one about an interest with share `own`: in a session about it, and in another.
-    fn per_event(&self, own: f64) -> (f64, f64) {
+    /// Probability that an event is about an interest with share `own` and counts, in a session about it and in another: an
+    /// action on an own interest, and an exploring one, count with the chances given.
+    fn per_event(&self, own: f64, (own_chance, other_chance): (f64, f64)) -> (f64, f64) {
         let options = self.oracle.market.options;
         let (focus, wander, explore) = attention(options);
-        let (own_positive, other_positive) = self.oracle.positive_chances;
-        let elsewhere =
-            wander * own * own_positive + explore / f64::from(options.n_interests) * other_positive;
-        (focus * own_positive + elsewhere, elsewhere)
+        let elsewhere = wander * own * own_chance + explore / f64::from(options.n_interests) * other_chance;
+        (focus * own_chance + elsewhere, elsewhere)
     }
 
     fn burst_states(&self, interest: u32, period: u32) -> Vec<BurstState> {
@@ -322,36 +327,57 @@ impl<'a> Prospect<'a> {
         }
     }
 
-    /// Probability of at least one positive action on an item with these masses.
+    /// Probability of at least one positive action on an item with these masses; where repeats are dropped, of a positive
+    /// first action.
     fn probability(&self, interest: &Interest, masses: &[f64]) -> f64 {
-        let silent: f64 =
-            interest.cases.iter().map(|(share, weeks)| share * self.silence(interest, weeks, masses)).sum();
-        (1.0 - silent).max(0.0)
+        let cases = interest.cases.iter();
+        cases.map(|(share, weeks)| share * self.probability_given(interest, weeks, masses)).sum()
     }
 
-    /// Probability of no positive action, given the shares of attention of the weeks.
-    fn silence(&self, interest: &Interest, weeks: &[f64], masses: &[f64]) -> f64 {
-        let mut silent = 1.0;
+    /// [`Self::probability`], given the shares of attention of the weeks.
+    fn probability_given(&self, interest: &Interest, weeks: &[f64], masses: &[f64]) -> f64 {
+        // Silence is that there was no action that counts; `acted` that the first that did was positive.
+        let (mut silent, mut acted) = (1.0, 0.0);
         let mut first = 0;
         for segments in self.segments.chunk_by(|a, b| a.period == b.period) {
-            let states = self.burst_states(interest.interest, segments[0].period);
-            let given = |&(chance, appetite, own_sessions, in_sessions): &BurstState| {
-                let mut ln_silent = 0.0;
-                for (segment, mass) in segments.iter().zip(&masses[first..]) {
-                    let own = weeks[segment.week];
-                    let about = own_sessions * own + in_sessions;
-                    let (in_focus, elsewhere) = self.per_event(own);
-                    let session = about * session_power(1.0 - in_focus * mass)
-                        + (1.0 - about) * session_power(1.0 - elsewhere * mass);
+            let (mut silent_here, mut acted_here) = (0.0, 0.0);
+            for state in self.burst_states(interest.interest, segments[0].period) {
+                let (mut still, mut positive) = (1.0, 0.0);
+                for (segment, &mass) in segments.iter().zip(&masses[first..]) {
+                    let (session, share) = self.session(weeks[segment.week], mass, &state);
                     let days = segment.sessions.iter();
-                    ln_silent += days.map(|mean| ln_silence(appetite * mean, session)).sum::<f64>();
+                    let quiet = days.map(|mean| ln_silence(state.1 * mean, session)).sum::<f64>().exp();
+                    positive += still * (1.0 - quiet) * share;
+                    still *= quiet;
                 }
-                chance * ln_silent.exp()
-            };
-            silent *= states.iter().map(given).sum::<f64>();
+                silent_here += state.0 * still;
+                acted_here += state.0 * positive;
+            }
+            acted += silent * acted_here;
+            silent *= silent_here;
             first += segments.len();
         }
-        silent
+        acted
+    }
+
+    /// Probability that a session has no action that counts on an item of `mass` in an interest of share `own`, and that
+    /// the first that does count is positive. Without dropped repeats only positive ones count.
+    fn session(&self, own: f64, mass: f64, state: &BurstState) -> (f64, f64) {
+        let &(_, _, own_sessions, in_sessions) = state;
+        let about = own_sessions * own + in_sessions;
+        let positive = self.per_event(own, self.oracle.positive_chances);
+        if !self.oracle.drops_repeats() {
+            let silent = about * session_power(1.0 - positive.0 * mass)
+                + (1.0 - about) * session_power(1.0 - positive.1 * mass);
+            return (silent, 1.0);
+        }
+        let any = self.per_event(own, (1.0, 1.0));
+        let in_focus = about * (1.0 - session_power(1.0 - any.0 * mass));
+        let elsewhere = (1.0 - about) * (1.0 - session_power(1.0 - any.1 * mass));
+        let share = |positive: f64, any: f64| if any > 0.0 { positive / any } else { 0.0 };
+        let acted = in_focus + elsewhere;
+        let liked = in_focus * share(positive.0, any.0) + elsewhere * share(positive.1, any.1);
+        (1.0 - acted, share(liked, acted))
     }
 
     /// Let the items of `interest` that may be among the best into `best`.
@@ -380,12 +406,14 @@ impl<'a> Prospect<'a> {
                 ranks.push(rank);
             }
         }
-        for rank in ranks {
+        for (nth, rank) in ranks.into_iter().enumerate() {
             let masses = self.masses(looked_at, rank);
             let most: f64 =
                 looked_at.expected.iter().zip(&masses).map(|(expected, mass)| expected * mass).sum();
             if best.may_take(most) {
                 best.take(item(rank), self.probability(looked_at, &masses));
+            } else if nth >= n_special {
+                break; // The others are less popular still.
             }
         }
     }

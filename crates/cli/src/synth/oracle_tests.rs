@@ -117,6 +117,7 @@ fn by_simulation(market: &Market<'_>, user: u64, window: std::ops::Range<u32>, n
     let known = window.start - 1;
     for _ in 0..n {
         let mut hit = vec![false; options.n_items as usize];
+        let mut met = hit.clone();
         let mut taste = Taste::of(options, user, known / 7);
         let (mut period, mut interest) = burst(options, user, known);
         for day in window.clone() {
@@ -131,7 +132,12 @@ fn by_simulation(market: &Market<'_>, user: u64, window: std::ops::Range<u32>, n
             let n_sessions = n_sessions(&mut rng, mean_sessions(options, user, day), interest);
             let day_rng = generator(rng.random(), Purpose::Day, user, u64::from(day));
             let visit = Visit { market, user, day, taste: taste.clone(), burst: interest, rng: day_rng };
-            visit.sessions(n_sessions, &mut |event| hit[event.item as usize] |= event.is_positive());
+            visit.sessions(n_sessions, &mut |event| {
+                let item = event.item as usize;
+                let counts = !options.no_repeats || !met[item];
+                hit[item] |= counts && event.is_positive();
+                met[item] = true;
+            });
         }
         for (count, hit) in counts.iter_mut().zip(hit) {
             *count += f64::from(u8::from(hit)) / f64::from(n);
@@ -145,7 +151,8 @@ fn probabilities_are_those_of_the_process() {
     let bursts = SynthOptions { burst_share: 0.4, burst_days: 4, popularity_exponent: 0.6, ..tiny() };
     let news = SynthOptions { new_items: 0.7, half_life_days: 3.0, explore: 0.3, n_tastes: 2, ..tiny() };
     let hits = SynthOptions { hit_share: 0.5, hit_days: 10, n_favourites: 1, thin_users: 0.5, ..tiny() };
-    for options in [bursts, news, hits] {
+    let reviews = SynthOptions { no_repeats: true, explore: 0.4, events_per_user_day: 6.0, ..bursts.clone() };
+    for options in [bursts, news, hits, reviews] {
         let market = Market::new(&options);
         let all: Vec<bool> = (0..12).map(|item| market.birth(item) < 12).collect();
         // Days 12 to 19 are in the hits' second period, and days 14 to 20 in a week that is not known.

@@ -16,7 +16,7 @@ use parquet::arrow::ArrowWriter;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::behaviour::day_of_user;
+use super::behaviour::{Acted, day_of_user};
 use super::catalogue::item_id;
 use super::market::Market;
 use super::options::{SynthError, SynthOptions};
@@ -233,7 +233,12 @@ fn last_active_day(market: &Market<'_>) -> u32 {
     let is_active = |day: &u32| {
         (0..market.options.n_users).any(|user| {
             let mut any = false;
-            day_of_user(market, user, *day, &mut |_| any = true);
+            let mut acted = Acted::default();
+            // Where repeats are dropped, the earlier days decide what is left of this one.
+            for earlier in 0..if market.options.no_repeats { *day } else { 0 } {
+                acted.day_of_user(market, user, earlier, &mut |_| ());
+            }
+            acted.day_of_user(market, user, *day, &mut |_| any = true);
             any
         })
     };
@@ -246,8 +251,9 @@ impl History {
         let met: Vec<AtomicBool> = (0..options.n_items).map(|_| AtomicBool::new(false)).collect();
         let positives: Vec<AtomicU32> = (0..options.n_items).map(|_| AtomicU32::new(0)).collect();
         (0..options.n_users).into_par_iter().for_each(|user| {
+            let mut acted = Acted::default();
             for day in 0..cut_off {
-                day_of_user(market, user, day, &mut |event| {
+                acted.day_of_user(market, user, day, &mut |event| {
                     met[event.item as usize].store(true, Ordering::Relaxed);
                     if event.is_positive() {
                         positives[event.item as usize].fetch_add(1, Ordering::Relaxed);
@@ -301,7 +307,9 @@ impl Block {
             let is_unseen = |item: &u32| seen.binary_search(item).is_err();
             let unseen: Vec<u32> = relevant.iter().copied().filter(is_unseen).collect();
             let prospect = oracle.prospect(user);
-            let best = prospect.best(n_top.max(RECALL_K), &[]);
+            // Where repeats are dropped, no item that was seen can come again.
+            let impossible: &[u32] = if oracle.drops_repeats() { &seen } else { &[] };
+            let best = prospect.best(n_top.max(RECALL_K), impossible);
             block.n_users += 1;
             block.recalls[0].add(best.iter().map(|&(item, _)| item), &relevant);
             if !unseen.is_empty() {
