@@ -10,7 +10,7 @@ use dayvec_core::Day;
 use dayvec_runtime::OrFault as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::synth::{SynthOptions, TruthOptions, generate_with_progress, measure_truth};
+use crate::synth::{SynthError, SynthOptions, TruthOptions, generate_with_progress, measure_truth};
 
 /// Generate a synthetic log of events with known interests; deterministic for a seed.
 #[derive(Debug, Args)]
@@ -156,6 +156,10 @@ impl From<&SynthArgs> for TruthOptions {
 /// 64 for wrong arguments, 69 when a file can't be written.
 pub fn run(args: &SynthArgs) -> anyhow::Result<()> {
     let options = SynthOptions::from(args);
+    let faults = if args.no_truth { Vec::new() } else { TruthOptions::from(args).faults(&options) };
+    if !faults.is_empty() {
+        return Err(SynthError::Options(faults)).or_fault();
+    }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} parts, {msg}{eta} left")
         .context("lay out the bar")?;
     let bar = ProgressBar::new(options.n_parts()).with_style(style);
@@ -179,11 +183,21 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<()> {
 
 /// Write and print the best achievable recall.
 fn measure(args: &SynthArgs, options: &SynthOptions) -> anyhow::Result<()> {
+    let truth = TruthOptions::from(args);
+    if !truth.has_history(options) {
+        return writeln!(
+            std::io::stdout(),
+            "no best achievable recall: {} days and {} test days leave no history",
+            options.n_days,
+            truth.test_days
+        )
+        .context("write to stdout");
+    }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} users, {msg}{eta} left")
         .context("lay out the bar")?;
     let bar = ProgressBar::new(options.n_users).with_style(style);
     let started = Instant::now();
-    let measured = measure_truth(options, &TruthOptions::from(args), &args.out, &|n_users| bar.inc(n_users));
+    let measured = measure_truth(options, &truth, &args.out, &|n_users| bar.inc(n_users));
     bar.finish_and_clear();
     let truth =
         measured.or_fault().context("compute the best achievable recall (--no-truth leaves it out)")?;

@@ -188,6 +188,22 @@ impl SynthOptions {
         faults
     }
 
+    /// Everything that the log depends on.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "users": self.n_users, "items": self.n_items, "interests": self.n_interests,
+            "first_day": self.first_day.to_string(), "days": self.n_days,
+            "events_per_user_day": self.events_per_user_day, "drift": self.drift_per_week,
+            "tastes": self.n_tastes, "explore": self.explore,
+            "favourite_share": self.favourite_share, "favourites": self.n_favourites,
+            "no_repeats": self.no_repeats, "popularity_exponent": self.popularity_exponent,
+            "bursts": self.burst_share, "burst_days": self.burst_days,
+            "hits": self.hit_share, "hit_days": self.hit_days,
+            "new_items": self.new_items, "item_half_life": self.half_life_days,
+            "thin_users": self.thin_users, "day_precision": self.day_precision, "seed": self.seed,
+        })
+    }
+
     fn ageing_fault(&self) -> Option<String> {
         let half_life = self.half_life_days;
         // Weights of items are powers of two of their age in half-lives: more than these leave the range of f64.

@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use super::behaviour::{BURST_APPETITE, BURST_FOCUS, attention, burst, day_factor, mean_sessions};
+use super::best::Best;
 use super::chance::{ln_silence, mean_session_events, positive_chances, session_power};
 use super::market::Market;
 use super::random::{Purpose, generator};
@@ -128,26 +129,6 @@ impl<'a> Oracle<'a> {
     }
 }
 
-/// The best items so far, best first.
-struct Best {
-    k: usize,
-    items: Vec<(u32, f64)>,
-}
-
-impl Best {
-    fn may_take(&self, probability: f64) -> bool {
-        self.items.len() < self.k || self.items.last().is_some_and(|&(_, last)| probability >= last)
-    }
-
-    fn take(&mut self, item: u32, probability: f64) {
-        let place = self.items.partition_point(|&(other, better)| {
-            better > probability || (better.to_bits() == probability.to_bits() && other < item)
-        });
-        self.items.insert(place, (item, probability));
-        self.items.truncate(self.k);
-    }
-}
-
 impl<'a> Prospect<'a> {
     fn new(oracle: &'a Oracle<'a>, user: u64) -> Self {
         let options = oracle.market.options;
@@ -206,8 +187,7 @@ impl<'a> Prospect<'a> {
         }
         // All other interests are alike, and only exploring and later bursts lead there.
         let is_own = |interest: u32| self.own.iter().any(|own| own.interest == interest);
-        let n_interests = self.oracle.market.options.n_interests;
-        for interest in (0..n_interests).filter(|&interest| !is_own(interest)) {
+        for interest in (0..self.oracle.market.options.n_interests).filter(|&interest| !is_own(interest)) {
             if !best.may_take(self.other_expected) {
                 break;
             }

@@ -5,25 +5,21 @@
 //! ties, by the lower number of the item. Users are worked on in blocks, whose events are drawn again, so memory is a few
 //! numbers an item, and never users × items.
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use dayvec_core::Day;
-use parquet::arrow::ArrowWriter;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::behaviour::{Acted, day_of_user};
-use super::catalogue::item_id;
 use super::market::Market;
 use super::options::{SynthError, SynthOptions};
 use super::oracle::Oracle;
+use super::truth_files::{ListWriter, Listed, write_json};
 
 /// Length of the lists of recall.
-const RECALL_K: usize = 10;
+pub(super) const RECALL_K: usize = 10;
 /// Users of a block, the unit of parallel work, and blocks whose lists are held before they are written.
 const BLOCK_USERS: u64 = 1024;
 const BLOCKS_HELD: u64 = 64;
@@ -44,6 +40,34 @@ pub struct TruthOptions {
 impl Default for TruthOptions {
     fn default() -> Self {
         Self { cut_off: None, test_days: 14, n_futures: 32, n_top: RECALL_K }
+    }
+}
+
+impl TruthOptions {
+    /// Whether a log of these options is long enough for the default cut-off.
+    #[must_use]
+    pub fn has_history(&self, options: &SynthOptions) -> bool {
+        self.cut_off.is_some() || options.n_days > self.test_days.saturating_add(1)
+    }
+
+    /// Everything that is wrong with the options for a log, one sentence a fault.
+    #[must_use]
+    pub fn faults(&self, options: &SynthOptions) -> Vec<String> {
+        let mut faults = Vec::new();
+        if !(1..=36_500).contains(&self.test_days) {
+            faults.push(format!("test days: {} is not between 1 and 36500", self.test_days));
+        }
+        if !(1..=100_000).contains(&self.n_futures) {
+            faults.push(format!("futures: {} is not between 1 and 100000", self.n_futures));
+        }
+        let last = options.first_day.plus(options.n_days.saturating_sub(1) as i32);
+        if let Some(day) = self.cut_off.filter(|&day| day <= options.first_day || day > last) {
+            faults.push(format!(
+                "cut-off: {day} leaves no history or no future in a log from {} to {last}",
+                options.first_day
+            ));
+        }
+        faults
     }
 }
 
@@ -90,7 +114,7 @@ impl RecallOfTruth {
         self.sum_of_shares += other.sum_of_shares;
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json!({
             "recall": {"k": RECALL_K, "micro": self.micro(), "macro": self.macro_()},
             "n_users": self.n_users, "n_pairs": self.n_pairs,
@@ -139,8 +163,7 @@ pub(super) struct Case {
 struct Block {
     n_users: u64,
     recalls: [RecallOfTruth; 4],
-    /// (user, rank, item, probability).
-    lists: Vec<(u64, u32, u32, f64)>,
+    lists: Vec<Listed>,
 }
 
 /// Measure the best achievable recall of the log of `options` and write it into folder `out`, calling `on_users` with
@@ -154,7 +177,7 @@ pub fn measure_truth(
     out: &Path,
     on_users: &(dyn Fn(u64) + Sync),
 ) -> Result<Truth, SynthError> {
-    let faults = options.faults();
+    let faults = [options.faults(), truth.faults(options)].concat();
     if !faults.is_empty() {
         return Err(SynthError::Options(faults));
     }
@@ -198,6 +221,9 @@ pub fn measure_truth(
         popularity_unseen,
     };
     if measured.n_users == 0 {
+        if truth.n_top > 0 {
+            std::fs::remove_file(&path).map_err(|source| SynthError::Write { path, source })?;
+        }
         return Err(SynthError::NoTestUsers(measured.cut_off));
     }
     write_json(options, truth, &measured, &out.join("truth.json"))?;
@@ -211,21 +237,12 @@ fn cut_off(market: &Market<'_>, truth: &TruthOptions) -> Result<u32, SynthError>
         Some(day) => (day.start_s() - options.first_day.start_s()) / dayvec_core::SECONDS_PER_DAY,
         None => i64::from(last_active_day(market)) - i64::from(truth.test_days),
     };
-    let mut faults = Vec::new();
-    if !(1..=36_500).contains(&truth.test_days) {
-        faults.push(format!("test days: {} is not between 1 and 36500", truth.test_days));
-    }
-    if !(1..=100_000).contains(&truth.n_futures) {
-        faults.push(format!("futures: {} is not between 1 and 100000", truth.n_futures));
-    }
-    if start < 1 || start >= i64::from(options.n_days) {
-        faults.push(format!(
-            "cut-off: day {start} of the log, counted from 0, leaves no history or no future in {} days; make the log longer, \
-             shorten the test days, or measure no truth",
-            options.n_days
-        ));
-    }
-    if faults.is_empty() { Ok(start as u32) } else { Err(SynthError::Options(faults)) }
+    u32::try_from(start).ok().filter(|&start| start > 0).ok_or_else(|| {
+        SynthError::Options(vec![format!(
+            "test days: {} leave no history before them; make the log longer than {} days, or measure no truth",
+            truth.test_days, options.n_days
+        )])
+    })
 }
 
 /// The day of the log's last event.
@@ -330,68 +347,4 @@ impl Block {
             sum.merge(recall);
         }
     }
-}
-
-/// `truth.parquet`, in the layout of `trainer evaluate --top`.
-struct ListWriter<'a> {
-    path: &'a Path,
-    writer: ArrowWriter<File>,
-}
-
-impl<'a> ListWriter<'a> {
-    fn create(path: &'a Path) -> Result<Self, SynthError> {
-        let parquet_error = |source| SynthError::Parquet { path: path.to_owned(), source };
-        let file =
-            File::create_new(path).map_err(|source| SynthError::Write { path: path.to_owned(), source })?;
-        let empty = list_batch(&[]).map_err(|error| parquet_error(error.into()))?;
-        let writer = ArrowWriter::try_new(file, empty.schema(), None).map_err(parquet_error)?;
-        Ok(Self { path, writer })
-    }
-
-    fn write(&mut self, rows: &[(u64, u32, u32, f64)]) -> Result<(), SynthError> {
-        let error = |source| SynthError::Parquet { path: self.path.to_owned(), source };
-        let batch = list_batch(rows).map_err(|source| error(source.into()))?;
-        self.writer.write(&batch).map_err(error)
-    }
-
-    fn close(self) -> Result<(), SynthError> {
-        let path = self.path;
-        self.writer.close().map_err(|source| SynthError::Parquet { path: path.to_owned(), source })?;
-        Ok(())
-    }
-}
-
-fn list_batch(rows: &[(u64, u32, u32, f64)]) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let users = StringArray::from_iter_values(rows.iter().map(|row| row.0.to_string()));
-    let columns: [(&str, ArrayRef, bool); 4] = [
-        ("user_id", Arc::new(users), false),
-        ("rank", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.1))), false),
-        ("item_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| item_id(row.2)))), false),
-        ("score", Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| row.3 as f32))), false),
-    ];
-    RecordBatch::try_from_iter_with_nullable(columns)
-}
-
-fn write_json(
-    options: &SynthOptions,
-    truth: &TruthOptions,
-    measured: &Truth,
-    path: &Path,
-) -> Result<(), SynthError> {
-    let by_scorer = |allowed: &RecallOfTruth, filtered: &RecallOfTruth| json!({"seen_allowed": allowed.json(), "seen_filtered": filtered.json()});
-    let value = json!({
-        "cut_off": measured.cut_off.to_string(),
-        "test_days": truth.test_days,
-        "n_users": measured.n_users,
-        "n_items": measured.n_items,
-        "seed": options.seed,
-        "n_futures": truth.n_futures,
-        "best_achievable": by_scorer(&measured.best, &measured.best_unseen),
-        "popularity": by_scorer(&measured.popularity, &measured.popularity_unseen),
-        "how": "items ranked by the probability that the user acts on them positively on the test days, known to the process \
-                at the cut-off: exact given the user's tastes, the mean over drawn futures of the tastes, and later hits by \
-                their mean",
-    });
-    std::fs::write(path, format!("{value:#}\n"))
-        .map_err(|source| SynthError::Write { path: path.to_owned(), source })
 }

@@ -103,6 +103,15 @@ fn wrong_options_and_a_second_log_are_refused() {
     let wrong = generate(&SynthOptions { n_users: 0, n_days: 0, ..options() }, folder.path()).unwrap_err();
     let message = wrong.to_string();
     assert!(message.contains("users: 0") && message.contains("days: 0"), "{message}");
+    let cut_off = Some("2026-03-12".parse().unwrap());
+    let late = TruthOptions { cut_off, n_futures: 0, ..TruthOptions::default() };
+    let message = measure_truth(&options(), &late, folder.path(), &|_| ()).unwrap_err().to_string();
+    assert!(message.contains("cut-off: 2026-03-12") && message.contains("futures: 0"), "{message}");
+    let short = SynthOptions { n_days: 15, ..options() };
+    assert!(!TruthOptions::default().has_history(&short));
+    let message =
+        measure_truth(&short, &TruthOptions::default(), folder.path(), &|_| ()).unwrap_err().to_string();
+    assert!(message.contains("test days: 14"), "{message}");
 }
 
 /// (user, item, timestamp) of every event of a log.
