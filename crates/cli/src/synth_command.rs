@@ -54,6 +54,10 @@ pub struct SynthArgs {
     /// Keep only a user's first event on an item, as in a log of reviews; the log has fewer events then.
     #[arg(long)]
     pub no_repeats: bool,
+    /// Days after an event on an item within which its user has no other on it; the gaps between repeats are these days
+    /// and an exponential wait.
+    #[arg(long, default_value_t = 0, value_name = "DAYS")]
+    pub repeat_gap: u32,
     /// Exponent of the items' popularity within an interest: 0 makes all items equal, 1 is Zipf's law.
     #[arg(long, default_value_t = 1.0, value_name = "EXPONENT")]
     pub popularity_exponent: f64,
@@ -123,6 +127,7 @@ impl From<&SynthArgs> for SynthOptions {
             favourite_share: args.favourite_share,
             n_favourites: args.favourites,
             no_repeats: args.no_repeats,
+            repeat_gap_days: args.repeat_gap,
             popularity_exponent: args.popularity_exponent,
             burst_share: args.bursts,
             burst_days: args.burst_days,

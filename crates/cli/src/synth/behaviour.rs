@@ -115,33 +115,6 @@ pub(crate) fn day_of_user(market: &Market<'_>, user: u64, day: u32, sink: &mut i
     }
 }
 
-/// Items that a user has acted on, to drop repeats where the log has none.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Acted {
-    items: Vec<u32>,
-}
-
-impl Acted {
-    /// [`day_of_user`], without the events that the log does not keep. The days of a user must be passed in their order.
-    pub(crate) fn day_of_user(
-        &mut self,
-        market: &Market<'_>,
-        user: u64,
-        day: u32,
-        sink: &mut impl FnMut(Event),
-    ) {
-        if !market.options.no_repeats {
-            return day_of_user(market, user, day, sink);
-        }
-        day_of_user(market, user, day, &mut |event| {
-            if let Err(place) = self.items.binary_search(&event.item) {
-                self.items.insert(place, event.item);
-                sink(event);
-            }
-        });
-    }
-}
-
 /// Draw a day's number of sessions: `mean` but for a burst.
 pub(crate) fn n_sessions(rng: &mut Pcg64Mcg, mean: f64, burst: Option<u32>) -> u32 {
     poisson(rng, if burst.is_some() { mean * BURST_APPETITE } else { mean }, MOST_SESSIONS)

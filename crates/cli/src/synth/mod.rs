@@ -14,6 +14,7 @@
 //! threads, any part can be generated on its own, and nothing is held in memory but the parts being written.
 //! It never overwrites: a folder that holds events already is refused.
 
+mod acted;
 mod behaviour;
 mod best;
 mod catalogue;
@@ -25,6 +26,7 @@ mod oracle;
 mod oracle_tests;
 mod parts;
 mod random;
+mod return_days;
 mod taste;
 mod truth;
 mod truth_files;
@@ -36,7 +38,8 @@ use rayon::prelude::*;
 pub use options::{SynthError, SynthOptions};
 pub use truth::{RecallOfTruth, Truth, TruthOptions, measure_truth};
 
-use behaviour::{Acted, day_of_user};
+use acted::Acted;
+use behaviour::day_of_user;
 use market::Market;
 use parts::{PartWriter, Texts};
 
@@ -97,14 +100,14 @@ fn write_parts(
         Ok(n_events)
     };
     let n_users = options.users_per_part().min(options.n_users) as usize;
-    // Where repeats are dropped, a day needs the days before it; otherwise all parts are independent.
+    // Where events are dropped, a day needs the days before it; otherwise all parts are independent.
     let days_of_part = |nth: u64| {
         let mut acted = vec![Acted::default(); n_users];
         (0..options.n_days).try_fold(0, |sum, day| Ok(sum + write(day, nth, &mut acted)?))
     };
     let one_part = |part: u64| write((part / parts_per_day) as u32, part % parts_per_day, &mut []);
     threads.install(|| {
-        if options.no_repeats {
+        if options.drops_events() {
             (0..parts_per_day).into_par_iter().map(days_of_part).try_reduce(|| 0, |a, b| Ok(a + b))
         } else {
             (0..options.n_parts()).into_par_iter().map(one_part).try_reduce(|| 0, |a, b| Ok(a + b))

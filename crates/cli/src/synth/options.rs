@@ -37,6 +37,9 @@ pub struct SynthOptions {
     /// Whether only a user's first event on an item is kept, as in a log of reviews. The others are dropped, so there are
     /// fewer events than asked for.
     pub no_repeats: bool,
+    /// Days after an event on an item within which its user has no other on it: what would fall there is dropped. The gaps
+    /// are then these days and an exponential wait; 0 for no such pause.
+    pub repeat_gap_days: u32,
     /// Exponent of the popularity of items within an interest: 0 makes all equal, 1 is Zipf's law.
     pub popularity_exponent: f64,
     /// Share of a user's periods of `burst_days` that are bursts: many sessions about one interest drawn for them.
@@ -79,6 +82,7 @@ impl Default for SynthOptions {
             favourite_share: 0.2,
             n_favourites: 4,
             no_repeats: false,
+            repeat_gap_days: 0,
             popularity_exponent: 1.0,
             burst_share: 0.0,
             burst_days: 5,
@@ -175,6 +179,7 @@ impl SynthOptions {
             ("tastes", self.n_tastes, 64),
             ("favourites", self.n_favourites, 1000),
             ("burst days", self.burst_days, 36_500),
+            ("repeat gap, plus one,", self.repeat_gap_days.saturating_add(1), 36_500),
             ("hit days", self.hit_days, 36_500),
         ] {
             if !(1..=most).contains(&count) {
@@ -196,7 +201,8 @@ impl SynthOptions {
             "events_per_user_day": self.events_per_user_day, "drift": self.drift_per_week,
             "tastes": self.n_tastes, "explore": self.explore,
             "favourite_share": self.favourite_share, "favourites": self.n_favourites,
-            "no_repeats": self.no_repeats, "popularity_exponent": self.popularity_exponent,
+            "no_repeats": self.no_repeats, "repeat_gap": self.repeat_gap_days,
+            "popularity_exponent": self.popularity_exponent,
             "bursts": self.burst_share, "burst_days": self.burst_days,
             "hits": self.hit_share, "hit_days": self.hit_days,
             "new_items": self.new_items, "item_half_life": self.half_life_days,
@@ -242,12 +248,17 @@ impl SynthOptions {
     /// Users of one part.
     pub(crate) fn users_per_part(&self) -> u64 {
         let of_a_day = ((PART_EVENTS / self.events_per_user_day) as u64).max(1);
-        if !self.no_repeats {
+        if !self.drops_events() {
             return of_a_day;
         }
         // What these users did is held in memory, and they are written by one thread.
         let in_memory = (HELD_EVENTS / self.events_per_user_day / f64::from(self.n_days)) as u64;
         of_a_day.min(in_memory).min(self.n_users.div_ceil(16).max(256)).max(1)
+    }
+
+    /// Whether what a user did before decides which events are kept.
+    pub(crate) const fn drops_events(&self) -> bool {
+        self.no_repeats || self.repeat_gap_days > 0
     }
 
     /// Files that are written below `events/`.

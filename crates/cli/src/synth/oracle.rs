@@ -5,14 +5,15 @@
 //! the window is exact given the user's tastes: sessions are Poisson, the actions of a session are independent given its
 //! interest, and later bursts enter with their probability. Over later tastes it is the mean of drawn futures, which are
 //! the process's own, and are not needed where tastes stand still. Hits that are still to come enter each choice with their
-//! mean, 1 / number of items, which treats the items of an interest alike. Where repeats are dropped, it is the probability
-//! that the first action on the item is in the window and positive.
+//! mean, 1 / number of items, which treats the items of an interest alike. Where a log drops events, the probability is
+//! that of a positive among the kept ones, by [`super::return_days`].
 //!
 //! Ranking by this probability has the best expected number of hits, and so the best micro-averaged recall.
 //! **Nothing here may look at the events of the window.**
 
 use std::ops::Range;
 
+use super::acted::Acted;
 use super::behaviour::{BURST_APPETITE, BURST_FOCUS, attention, burst, day_factor, mean_sessions};
 use super::best::Best;
 use super::chance::{ln_silence, mean_session_events, positive_chances, session_power};
@@ -22,12 +23,12 @@ use super::taste::Taste;
 
 /// The process as seen from the cut-off.
 pub(crate) struct Oracle<'a> {
-    market: &'a Market<'a>,
+    pub(super) market: &'a Market<'a>,
     /// Days of the window, counted from the log's first.
-    window: Range<u32>,
+    pub(super) window: Range<u32>,
     n_futures: u32,
     /// Of an action on an own interest, and of an exploring one.
-    positive_chances: (f64, f64),
+    pub(super) positive_chances: (f64, f64),
     is_eligible: &'a [bool],
     /// Eligible ranks of each interest, most popular first.
     order: Vec<Vec<u32>>,
@@ -35,25 +36,25 @@ pub(crate) struct Oracle<'a> {
 
 /// Days of the window in the same week, and in the same period of bursts and of hits.
 #[derive(Debug)]
-struct Segment {
+pub(super) struct Segment {
     first_day: u32,
     /// Weeks since the cut-off's.
-    week: usize,
-    period: u32,
+    pub(super) week: usize,
+    pub(super) period: u32,
     hit_is_known: bool,
     /// Mean number of sessions of each day, a burst aside.
-    sessions: Vec<f64>,
+    pub(super) sessions: Vec<f64>,
 }
 
 /// A state of bursts in a period: its probability, what it does to the number of sessions, to the chance of a session about
 /// one of the own interests, and to that of one about the interest looked at.
-type BurstState = (f64, f64, f64, f64);
+pub(super) type BurstState = (f64, f64, f64, f64);
 
 /// One user's window.
 pub(crate) struct Prospect<'a> {
-    oracle: &'a Oracle<'a>,
+    pub(super) oracle: &'a Oracle<'a>,
     user: u64,
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Tastes by future and week.
     futures: Vec<Vec<Taste>>,
     /// The period at the cut-off, with the interest of its burst.
@@ -65,8 +66,8 @@ pub(crate) struct Prospect<'a> {
 }
 
 /// One user's window, for the items of one interest.
-struct Interest {
-    interest: u32,
+pub(super) struct Interest {
+    pub(super) interest: u32,
     favourites: Vec<u32>,
     /// Share of the futures, and the user's share of attention for the interest in each week.
     cases: Vec<(f64, Vec<f64>)>,
@@ -107,12 +108,7 @@ impl<'a> Oracle<'a> {
     /// The best items of `user`; see [`Prospect::best`].
     #[cfg(test)]
     pub(crate) fn best(&self, user: u64, k: usize, seen: &[u32]) -> Vec<(u32, f64)> {
-        self.prospect(user).best(k, seen)
-    }
-
-    /// Whether an item that a user has seen cannot come again.
-    pub(crate) const fn drops_repeats(&self) -> bool {
-        self.market.options.no_repeats
+        self.prospect(user).best(k, seen, &Acted::default())
     }
 
     /// The window of `user`.
@@ -121,11 +117,11 @@ impl<'a> Oracle<'a> {
     }
     /// Probability that `user` acts positively on `item` in the window.
     #[cfg(test)]
-    pub(crate) fn probability(&self, user: u64, item: u32) -> f64 {
+    pub(crate) fn probability(&self, user: u64, item: u32, acted: &Acted) -> f64 {
         let prospect = Prospect::new(self, user);
         let interest = prospect.interest(self.market.options.interest_of(item));
         let masses = prospect.masses(&interest, item / self.market.options.n_interests);
-        prospect.probability(&interest, &masses)
+        prospect.probability(&interest, &masses, acted.last(item))
     }
 }
 
@@ -178,12 +174,12 @@ impl<'a> Prospect<'a> {
     }
 
     /// The `k` items that the user most probably acts on positively in the window, with the probabilities; none of `seen`
-    /// (ascending). Equal ones go to the item of the lower number.
-    pub(crate) fn best(&self, k: usize, seen: &[u32]) -> Vec<(u32, f64)> {
+    /// (ascending). Equal ones go to the item of the lower number. `acted` is what the user did before the window.
+    pub(crate) fn best(&self, k: usize, seen: &[u32], acted: &Acted) -> Vec<(u32, f64)> {
         let mut best = Best { k, items: Vec::new() };
         // The strongest interests first: they leave the least to look at in the others.
         for looked_at in &self.own {
-            self.offer(looked_at, seen, &mut best);
+            self.offer(looked_at, (seen, acted), &mut best);
         }
         // All other interests are alike, and only exploring and later bursts lead there.
         let is_own = |interest: u32| self.own.iter().any(|own| own.interest == interest);
@@ -191,7 +187,7 @@ impl<'a> Prospect<'a> {
             if !best.may_take(self.other_expected) {
                 break;
             }
-            self.offer(&self.interest(interest), seen, &mut best);
+            self.offer(&self.interest(interest), (seen, acted), &mut best);
         }
         best.items
     }
@@ -251,14 +247,14 @@ impl<'a> Prospect<'a> {
 
     /// Probability that an event is about an interest with share `own` and counts, in a session about it and in another: an
     /// action on an own interest, and an exploring one, count with the chances given.
-    fn per_event(&self, own: f64, (own_chance, other_chance): (f64, f64)) -> (f64, f64) {
+    pub(super) fn per_event(&self, own: f64, (own_chance, other_chance): (f64, f64)) -> (f64, f64) {
         let options = self.oracle.market.options;
         let (focus, wander, explore) = attention(options);
         let elsewhere = wander * own * own_chance + explore / f64::from(options.n_interests) * other_chance;
         (focus * own_chance + elsewhere, elsewhere)
     }
 
-    fn burst_states(&self, interest: u32, period: u32) -> Vec<BurstState> {
+    pub(super) fn burst_states(&self, interest: u32, period: u32) -> Vec<BurstState> {
         let options = self.oracle.market.options;
         let none = |chance| (chance, 1.0, 1.0, 0.0);
         let about = |chance, it: f64| (chance, BURST_APPETITE, 1.0 - BURST_FOCUS, BURST_FOCUS * it);
@@ -307,63 +303,51 @@ impl<'a> Prospect<'a> {
         }
     }
 
-    /// Probability of at least one positive action on an item with these masses; where repeats are dropped, of a positive
-    /// first action.
-    fn probability(&self, interest: &Interest, masses: &[f64]) -> f64 {
-        let cases = interest.cases.iter();
-        cases.map(|(share, weeks)| share * self.probability_given(interest, weeks, masses)).sum()
+    /// Probability of at least one positive action on an item with these masses, whose newest event that was kept was on
+    /// day `last`.
+    fn probability(&self, interest: &Interest, masses: &[f64], last: Option<u32>) -> f64 {
+        let drops_events = self.oracle.market.options.drops_events();
+        let silence = |weeks: &[f64]| {
+            if drops_events {
+                self.silence_of_kept(interest, weeks, masses, last)
+            } else {
+                self.silence(interest, weeks, masses)
+            }
+        };
+        let silent: f64 = interest.cases.iter().map(|(share, weeks)| share * silence(weeks)).sum();
+        (1.0 - silent).max(0.0)
     }
 
-    /// [`Self::probability`], given the shares of attention of the weeks.
-    fn probability_given(&self, interest: &Interest, weeks: &[f64], masses: &[f64]) -> f64 {
-        // Silence is that there was no action that counts; `acted` that the first that did was positive.
-        let (mut silent, mut acted) = (1.0, 0.0);
+    /// Probability of no positive action, given the shares of attention of the weeks.
+    fn silence(&self, interest: &Interest, weeks: &[f64], masses: &[f64]) -> f64 {
+        let mut silent = 1.0;
         let mut first = 0;
         for segments in self.segments.chunk_by(|a, b| a.period == b.period) {
-            let (mut silent_here, mut acted_here) = (0.0, 0.0);
-            for state in self.burst_states(interest.interest, segments[0].period) {
-                let (mut still, mut positive) = (1.0, 0.0);
-                for (segment, &mass) in segments.iter().zip(&masses[first..]) {
-                    let (session, share) = self.session(weeks[segment.week], mass, &state);
+            let given = |state: &BurstState| {
+                let mut ln_silent = 0.0;
+                for (segment, mass) in segments.iter().zip(&masses[first..]) {
+                    let own = weeks[segment.week];
+                    let about = state.2 * own + state.3;
+                    let (in_focus, elsewhere) = self.per_event(own, self.oracle.positive_chances);
+                    let session = about * session_power(1.0 - in_focus * mass)
+                        + (1.0 - about) * session_power(1.0 - elsewhere * mass);
                     let days = segment.sessions.iter();
-                    let quiet = days.map(|mean| ln_silence(state.1 * mean, session)).sum::<f64>().exp();
-                    positive += still * (1.0 - quiet) * share;
-                    still *= quiet;
+                    ln_silent += days.map(|mean| ln_silence(state.1 * mean, session)).sum::<f64>();
                 }
-                silent_here += state.0 * still;
-                acted_here += state.0 * positive;
-            }
-            acted += silent * acted_here;
-            silent *= silent_here;
+                state.0 * ln_silent.exp()
+            };
+            let states = self.burst_states(interest.interest, segments[0].period);
+            silent *= states.iter().map(given).sum::<f64>();
             first += segments.len();
         }
-        acted
-    }
-
-    /// Probability that a session has no action that counts on an item of `mass` in an interest of share `own`, and that
-    /// the first that does count is positive. Without dropped repeats only positive ones count.
-    fn session(&self, own: f64, mass: f64, state: &BurstState) -> (f64, f64) {
-        let &(_, _, own_sessions, in_sessions) = state;
-        let about = own_sessions * own + in_sessions;
-        let positive = self.per_event(own, self.oracle.positive_chances);
-        if !self.oracle.drops_repeats() {
-            let silent = about * session_power(1.0 - positive.0 * mass)
-                + (1.0 - about) * session_power(1.0 - positive.1 * mass);
-            return (silent, 1.0);
-        }
-        let any = self.per_event(own, (1.0, 1.0));
-        let in_focus = about * (1.0 - session_power(1.0 - any.0 * mass));
-        let elsewhere = (1.0 - about) * (1.0 - session_power(1.0 - any.1 * mass));
-        let share = |positive: f64, any: f64| if any > 0.0 { positive / any } else { 0.0 };
-        let acted = in_focus + elsewhere;
-        let liked = in_focus * share(positive.0, any.0) + elsewhere * share(positive.1, any.1);
-        (1.0 - acted, share(liked, acted))
+        silent
     }
 
     /// Let the items of `interest` that may be among the best into `best`.
     ///
     /// Favourites aside, and hits, a more popular item is more probable: so these and the most popular are enough.
-    fn offer(&self, looked_at: &Interest, seen: &[u32], best: &mut Best) {
+    /// So are the items that the user has acted on, where these return only after a while.
+    fn offer(&self, looked_at: &Interest, (seen, acted): (&[u32], &Acted), best: &mut Best) {
         if !best.may_take(looked_at.most()) {
             return;
         }
@@ -371,27 +355,30 @@ impl<'a> Prospect<'a> {
         let interest = looked_at.interest;
         let item = |rank| options.item_of(interest, rank);
         let is_new = |rank: u32| {
-            self.oracle.is_eligible[item(rank) as usize] && seen.binary_search(&item(rank)).is_err()
+            let is_gone = options.no_repeats && acted.last(item(rank)).is_some();
+            self.oracle.is_eligible[item(rank) as usize]
+                && seen.binary_search(&item(rank)).is_err()
+                && !is_gone
         };
         let known = self.segments.iter().filter(|segment| options.hit_share > 0.0 && segment.hit_is_known);
         let hits = known.filter_map(|segment| self.oracle.market.hit(interest, segment.first_day));
         let special = looked_at.favourites.iter().copied().chain(hits).filter(|&rank| is_new(rank));
         let order = self.oracle.order[interest as usize].iter().copied();
-        let mut ranks: Vec<u32> = special.collect();
+        let returning = acted.items().filter(|&item| options.interest_of(item) == interest);
+        let returning = returning.map(|item| item / options.n_interests).filter(|&rank| is_new(rank));
+        let mut ranks: Vec<u32> = special.chain(returning).collect();
         ranks.sort_unstable();
         ranks.dedup();
         let n_special = ranks.len();
-        for rank in order.filter(|&rank| is_new(rank)).take(best.k) {
-            if !ranks[..n_special].contains(&rank) {
-                ranks.push(rank);
-            }
-        }
+        let plain: Vec<u32> =
+            order.filter(|&rank| is_new(rank) && ranks.binary_search(&rank).is_err()).take(best.k).collect();
+        ranks.extend(plain);
         for (nth, rank) in ranks.into_iter().enumerate() {
             let masses = self.masses(looked_at, rank);
             let most: f64 =
                 looked_at.expected.iter().zip(&masses).map(|(expected, mass)| expected * mass).sum();
             if best.may_take(most) {
-                best.take(item(rank), self.probability(looked_at, &masses));
+                best.take(item(rank), self.probability(looked_at, &masses, acted.last(item(rank))));
             } else if nth >= n_special {
                 break; // The others are less popular still.
             }

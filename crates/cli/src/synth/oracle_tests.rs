@@ -3,6 +3,7 @@
 
 use rand::RngExt as _;
 
+use super::acted::Acted;
 use super::behaviour::{Visit, burst, mean_sessions, n_sessions};
 use super::market::Market;
 use super::options::SynthOptions;
@@ -94,7 +95,7 @@ fn probabilities_are_those_of_a_direct_enumeration() {
             let mut expected: Vec<(u32, f64)> =
                 (0..12).map(|item| (item, by_enumeration(&options, user, item, 9..14, positive))).collect();
             for &(item, probability) in &expected {
-                let found = oracle.probability(user, item);
+                let found = oracle.probability(user, item, &Acted::default());
                 assert!((found - probability).abs() < 1e-6, "{user}, {item}: {found} for {probability}");
             }
             // The list is the best of all, although it looks at few.
@@ -110,14 +111,21 @@ fn probabilities_are_those_of_a_direct_enumeration() {
 
 /// How often `user` acts positively on each item when the days of `window` are drawn anew, with tastes and bursts that
 /// are not known at the cut-off.
-fn by_simulation(market: &Market<'_>, user: u64, window: std::ops::Range<u32>, n: u32) -> Vec<f64> {
+fn by_simulation(
+    market: &Market<'_>,
+    user: u64,
+    window: std::ops::Range<u32>,
+    n: u32,
+    before: &Acted,
+) -> Vec<f64> {
     let options = market.options;
     let mut rng = generator(99, Purpose::Day, 0, 0);
     let mut counts = vec![0.0; options.n_items as usize];
     let known = window.start - 1;
     for _ in 0..n {
         let mut hit = vec![false; options.n_items as usize];
-        let mut met = hit.clone();
+        let mut acted = before.clone();
+        let gap = (!options.no_repeats).then_some(options.repeat_gap_days);
         let mut taste = Taste::of(options, user, known / 7);
         let (mut period, mut interest) = burst(options, user, known);
         for day in window.clone() {
@@ -133,10 +141,8 @@ fn by_simulation(market: &Market<'_>, user: u64, window: std::ops::Range<u32>, n
             let day_rng = generator(rng.random(), Purpose::Day, user, u64::from(day));
             let visit = Visit { market, user, day, taste: taste.clone(), burst: interest, rng: day_rng };
             visit.sessions(n_sessions, &mut |event| {
-                let item = event.item as usize;
-                let counts = !options.no_repeats || !met[item];
-                hit[item] |= counts && event.is_positive();
-                met[item] = true;
+                let kept = !options.drops_events() || acted.keep(event.item, day, gap);
+                hit[event.item as usize] |= kept && event.is_positive();
             });
         }
         for (count, hit) in counts.iter_mut().zip(hit) {
@@ -152,15 +158,21 @@ fn probabilities_are_those_of_the_process() {
     let news = SynthOptions { new_items: 0.7, half_life_days: 3.0, explore: 0.3, n_tastes: 2, ..tiny() };
     let hits = SynthOptions { hit_share: 0.5, hit_days: 10, n_favourites: 1, thin_users: 0.5, ..tiny() };
     let reviews = SynthOptions { no_repeats: true, explore: 0.4, events_per_user_day: 6.0, ..bursts.clone() };
-    for options in [bursts, news, hits, reviews] {
+    let gaps = SynthOptions { no_repeats: false, repeat_gap_days: 3, ..reviews.clone() };
+    for options in [bursts, news, hits, reviews, gaps] {
+        // Where events are dropped, items 0 and 1 were acted on shortly before, and 2 long ago.
+        let mut acted = Acted::default();
+        if options.drops_events() {
+            assert!([(0, 11), (1, 10), (2, 1)].iter().all(|&(item, day)| acted.keep(item, day, None)));
+        }
         let market = Market::new(&options);
         let all: Vec<bool> = (0..12).map(|item| market.birth(item) < 12).collect();
         // Days 12 to 19 are in the hits' second period, and days 14 to 20 in a week that is not known.
         let oracle = Oracle::new(&market, 12..20, &all, 4000);
         for user in 0..3 {
-            let simulated = by_simulation(&market, user, 12..20, 20_000);
+            let simulated = by_simulation(&market, user, 12..20, 20_000, &acted);
             for item in (0..12).filter(|&item| all[item as usize]) {
-                let (found, expected) = (oracle.probability(user, item), simulated[item as usize]);
+                let (found, expected) = (oracle.probability(user, item, &acted), simulated[item as usize]);
                 assert!((found - expected).abs() < 0.015, "{user}, {item}: {found} for {expected}");
             }
         }

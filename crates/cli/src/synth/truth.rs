@@ -12,7 +12,8 @@ use dayvec_core::Day;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::behaviour::{Acted, day_of_user};
+use super::acted::Acted;
+use super::behaviour::day_of_user;
 use super::market::Market;
 use super::options::{SynthError, SynthOptions};
 use super::oracle::Oracle;
@@ -156,6 +157,8 @@ pub(super) struct Case {
     pub(super) seen: Vec<u32>,
     /// Items of positives in the window, of the catalogue, ascending.
     pub(super) relevant: Vec<u32>,
+    /// What they did before the cut-off.
+    pub(super) acted: Acted,
 }
 
 /// Sums over users, and their lists.
@@ -251,8 +254,8 @@ fn last_active_day(market: &Market<'_>) -> u32 {
         (0..market.options.n_users).any(|user| {
             let mut any = false;
             let mut acted = Acted::default();
-            // Where repeats are dropped, the earlier days decide what is left of this one.
-            for earlier in 0..if market.options.no_repeats { *day } else { 0 } {
+            // Where events are dropped, the earlier days decide what is left of this one.
+            for earlier in 0..if market.options.drops_events() { *day } else { 0 } {
                 acted.day_of_user(market, user, earlier, &mut |_| ());
             }
             acted.day_of_user(market, user, *day, &mut |_| any = true);
@@ -293,44 +296,50 @@ pub(super) fn test_user(
     met: &[bool],
     user: u64,
 ) -> Option<Case> {
-    let (mut seen, mut relevant) = (Vec::new(), Vec::new());
+    let mut is_active = false;
     for day in window.clone() {
-        day_of_user(market, user, day, &mut |event| {
-            relevant.extend(event.is_positive().then_some(event.item))
+        day_of_user(market, user, day, &mut |event| is_active |= event.is_positive());
+    }
+    if !is_active {
+        return None; // So the days before need not be drawn.
+    }
+    let (mut seen, mut relevant, mut has_positive) = (Vec::new(), Vec::new(), false);
+    let mut acted = Acted::default();
+    for day in 0..window.start {
+        acted.day_of_user(market, user, day, &mut |event| {
+            has_positive |= event.is_positive();
+            seen.push(event.item);
+        });
+    }
+    let before = acted.clone();
+    for day in window {
+        acted.day_of_user(market, user, day, &mut |event| {
+            relevant.extend(event.is_positive().then_some(event.item));
         });
     }
     if relevant.is_empty() {
         return None;
-    }
-    let mut has_positive = false;
-    for day in 0..window.start {
-        day_of_user(market, user, day, &mut |event| {
-            has_positive |= event.is_positive();
-            seen.push(event.item);
-        });
     }
     relevant.retain(|&item| met[item as usize]);
     for items in [&mut seen, &mut relevant] {
         items.sort_unstable();
         items.dedup();
     }
-    has_positive.then_some(Case { user, seen, relevant })
+    has_positive.then_some(Case { user, seen, relevant, acted: before })
 }
 
 impl Block {
     fn of(cases: impl Iterator<Item = Case>, oracle: &Oracle<'_>, popular: &[u32], n_top: usize) -> Self {
         let mut block = Self::default();
-        for Case { user, seen, relevant } in cases {
+        for Case { user, seen, relevant, acted } in cases {
             let is_unseen = |item: &u32| seen.binary_search(item).is_err();
             let unseen: Vec<u32> = relevant.iter().copied().filter(is_unseen).collect();
             let prospect = oracle.prospect(user);
-            // Where repeats are dropped, no item that was seen can come again.
-            let impossible: &[u32] = if oracle.drops_repeats() { &seen } else { &[] };
-            let best = prospect.best(n_top.max(RECALL_K), impossible);
+            let best = prospect.best(n_top.max(RECALL_K), &[], &acted);
             block.n_users += 1;
             block.recalls[0].add(best.iter().map(|&(item, _)| item), &relevant);
             if !unseen.is_empty() {
-                let best = prospect.best(RECALL_K, &seen);
+                let best = prospect.best(RECALL_K, &seen, &acted);
                 block.recalls[1].add(best.iter().map(|&(item, _)| item), &unseen);
             }
             block.recalls[2].add(popular.iter().copied(), &relevant);

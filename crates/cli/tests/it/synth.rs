@@ -145,7 +145,15 @@ fn a_log_without_repeats_has_the_first_event_of_each_pair() {
         kept.into_iter().map(|(user, item, time)| ((user, item), time / 86_400)).collect();
     assert_eq!(kept.len() as u64, n_events, "no pair comes twice");
     assert_eq!(kept, firsts);
-    let three = make(&SynthOptions { threads: 3, ..reviews });
+    let three = make(&SynthOptions { threads: 3, ..reviews.clone() });
+    // With a gap, events on an item are as far apart, and some are exactly that.
+    let (gaps, _) = make(&SynthOptions { no_repeats: false, repeat_gap_days: 5, ..reviews });
+    let mut visits = events(gaps.path());
+    visits.sort_unstable();
+    let repeats = visits.windows(2).filter(|pair| (pair[0].0, &pair[0].1) == (pair[1].0, &pair[1].1));
+    let days: Vec<i64> = repeats.map(|pair| pair[1].2 / 86_400 - pair[0].2 / 86_400).collect();
+    assert_eq!(days.iter().min(), Some(&5));
+    assert!(days.len() > 500 && days.iter().any(|&days| days > 30), "{} repeats", days.len());
     assert_eq!(files(first.path()), files(three.0.path()));
 }
 
@@ -168,8 +176,14 @@ fn options_show_in_the_log() {
 
 #[test]
 fn the_truth_is_written_beside_the_log() {
-    let (folder, _) = make(&options());
-    let truth = measure_truth(&options(), &TruthOptions::default(), folder.path(), &|_| ()).unwrap();
+    check_truth(&options());
+    check_truth(&SynthOptions { no_repeats: true, ..options() });
+    check_truth(&SynthOptions { repeat_gap_days: 20, new_items: 0.3, ..options() });
+}
+
+fn check_truth(options: &SynthOptions) {
+    let (folder, _) = make(options);
+    let truth = measure_truth(options, &TruthOptions::default(), folder.path(), &|_| ()).unwrap();
     assert_eq!(truth.cut_off.to_string(), "2026-02-25", "the last day, 2026-03-11, less 14");
     let text = std::fs::read_to_string(folder.path().join("truth.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
