@@ -49,6 +49,18 @@ pub(crate) fn mean_session_events() -> f64 {
     1.0 + stays.sqrt() / (1.0 - stays)
 }
 
+/// Probability that a session has no action on an item, and that its first one is positive if there is one. The session is
+/// about the item's interest with probability `about`; `positive` and `any` are the probabilities that an event is a
+/// positive one on the item, and any, in a session about its interest and in another.
+pub(crate) fn first_action(about: f64, positive: (f64, f64), any: (f64, f64)) -> (f64, f64) {
+    let in_focus = about * (1.0 - session_power(1.0 - any.0));
+    let elsewhere = (1.0 - about) * (1.0 - session_power(1.0 - any.1));
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let acted = in_focus + elsewhere;
+    let liked = in_focus * share(positive.0, any.0) + elsewhere * share(positive.1, any.1);
+    (1.0 - acted, share(liked, acted))
+}
+
 /// ln E[s^n] for a Poisson number n of sessions of mean `mean`, bounded by [`MOST_SESSIONS`].
 pub(crate) fn ln_silence(mean: f64, s: f64) -> f64 {
     if mean < FEW_SESSIONS {

@@ -89,8 +89,17 @@ impl<'a> Market<'a> {
         self.shelves.get(interest as usize).map_or(1.0, |shelf| shelf.total(day))
     }
 
+    /// Probability that `rank` is the hit of `interest` on `day`, where `is_known` says whether its hit is known; none without a hit.
+    pub(crate) fn hit_chance(&self, interest: u32, rank: u32, day: u32, is_known: bool) -> Option<f64> {
+        if is_known {
+            self.hit(interest, day).map(|hit| f64::from(u8::from(hit == rank)))
+        } else {
+            Some(1.0 / self.n_born(interest, day) as f64)
+        }
+    }
+
     /// Number of items of `interest` that are born when the period of hits of `day` begins.
-    pub(crate) fn n_born(&self, interest: u32, day: u32) -> usize {
+    fn n_born(&self, interest: u32, day: u32) -> usize {
         let period_start = day / self.options.hit_days * self.options.hit_days;
         let all = self.options.items_of(interest) as usize;
         self.shelves.get(interest as usize).map_or(all, |shelf| shelf.n_born(period_start))

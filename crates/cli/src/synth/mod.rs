@@ -26,6 +26,7 @@ mod oracle;
 mod oracle_tests;
 mod parts;
 mod random;
+mod recall;
 mod return_days;
 mod taste;
 mod truth;
@@ -36,7 +37,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use options::{SynthError, SynthOptions};
-pub use truth::{RecallOfTruth, Truth, TruthOptions, measure_truth};
+pub use recall::{RecallOfTruth, Truth, TruthOptions};
+pub use truth::measure_truth;
 
 use acted::Acted;
 use behaviour::day_of_user;
@@ -88,7 +90,7 @@ fn write_parts(
     events: &Path,
     on_part: &(dyn Fn(u64) + Sync),
 ) -> Result<u64, SynthError> {
-    let threads = threads(options, events)?;
+    let threads = options.thread_pool(events)?;
     let texts = Texts::new(options);
     let market = Market::new(options);
     let parts_per_day = options.n_parts() / u64::from(options.n_days);
@@ -113,12 +115,6 @@ fn write_parts(
             (0..options.n_parts()).into_par_iter().map(one_part).try_reduce(|| 0, |a, b| Ok(a + b))
         }
     })
-}
-
-/// The threads that the options ask for; `path` is what they work on.
-fn threads(options: &SynthOptions, path: &Path) -> Result<rayon::ThreadPool, SynthError> {
-    let build = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-    build.map_err(|error| SynthError::Write { path: path.to_owned(), source: std::io::Error::other(error) })
 }
 
 /// Write the events of the users of the `nth` part of a day. `acted` is what each of them did before, where repeats are

@@ -1,6 +1,6 @@
 //! What log to generate, and why it could not be.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dayvec_core::{Day, Fault, FaultKind};
 
@@ -228,6 +228,15 @@ impl SynthOptions {
         } else {
             None
         }
+    }
+
+    /// The threads that the options ask for; `path` is what they work on.
+    pub(crate) fn thread_pool(&self, path: &Path) -> Result<rayon::ThreadPool, SynthError> {
+        let build = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        build.map_err(|error| SynthError::Write {
+            path: path.to_owned(),
+            source: std::io::Error::other(error),
+        })
     }
 
     /// Interest of an item: items go round the interests, so an item's rank within its interest is `item / n_interests`.

@@ -16,19 +16,20 @@ use std::ops::Range;
 use super::acted::Acted;
 use super::behaviour::{BURST_APPETITE, BURST_FOCUS, attention, burst, day_factor, mean_sessions};
 use super::best::Best;
-use super::chance::{ln_silence, mean_session_events, positive_chances, session_power};
+use super::chance::{first_action, ln_silence, mean_session_events, positive_chances, session_power};
 use super::market::Market;
 use super::random::{Purpose, generator};
+use super::return_days::{Span, State, silence_of_kept};
 use super::taste::Taste;
 
 /// The process as seen from the cut-off.
 pub(crate) struct Oracle<'a> {
-    pub(super) market: &'a Market<'a>,
+    market: &'a Market<'a>,
     /// Days of the window, counted from the log's first.
-    pub(super) window: Range<u32>,
+    window: Range<u32>,
     n_futures: u32,
     /// Of an action on an own interest, and of an exploring one.
-    pub(super) positive_chances: (f64, f64),
+    positive_chances: (f64, f64),
     is_eligible: &'a [bool],
     /// Eligible ranks of each interest, most popular first.
     order: Vec<Vec<u32>>,
@@ -36,25 +37,25 @@ pub(crate) struct Oracle<'a> {
 
 /// Days of the window in the same week, and in the same period of bursts and of hits.
 #[derive(Debug)]
-pub(super) struct Segment {
+struct Segment {
     first_day: u32,
     /// Weeks since the cut-off's.
-    pub(super) week: usize,
-    pub(super) period: u32,
+    week: usize,
+    period: u32,
     hit_is_known: bool,
     /// Mean number of sessions of each day, a burst aside.
-    pub(super) sessions: Vec<f64>,
+    sessions: Vec<f64>,
 }
 
 /// A state of bursts in a period: its probability, what it does to the number of sessions, to the chance of a session about
 /// one of the own interests, and to that of one about the interest looked at.
-pub(super) type BurstState = (f64, f64, f64, f64);
+type BurstState = (f64, f64, f64, f64);
 
 /// One user's window.
 pub(crate) struct Prospect<'a> {
-    pub(super) oracle: &'a Oracle<'a>,
+    oracle: &'a Oracle<'a>,
     user: u64,
-    pub(super) segments: Vec<Segment>,
+    segments: Vec<Segment>,
     /// Tastes by future and week.
     futures: Vec<Vec<Taste>>,
     /// The period at the cut-off, with the interest of its burst.
@@ -66,8 +67,8 @@ pub(crate) struct Prospect<'a> {
 }
 
 /// One user's window, for the items of one interest.
-pub(super) struct Interest {
-    pub(super) interest: u32,
+struct Interest {
+    interest: u32,
     favourites: Vec<u32>,
     /// Share of the futures, and the user's share of attention for the interest in each week.
     cases: Vec<(f64, Vec<f64>)>,
@@ -103,12 +104,6 @@ impl<'a> Oracle<'a> {
         let tastes_stand_still = options.drift_per_week == 0.0 && options.n_tastes == 1;
         let n_futures = if tastes_stand_still { 1 } else { n_futures };
         Self { market, window, n_futures, positive_chances: positive_chances(), is_eligible, order }
-    }
-
-    /// The best items of `user`; see [`Prospect::best`].
-    #[cfg(test)]
-    pub(crate) fn best(&self, user: u64, k: usize, seen: &[u32]) -> Vec<(u32, f64)> {
-        self.prospect(user).best(k, seen, &Acted::default())
     }
 
     /// The window of `user`.
@@ -247,14 +242,14 @@ impl<'a> Prospect<'a> {
 
     /// Probability that an event is about an interest with share `own` and counts, in a session about it and in another: an
     /// action on an own interest, and an exploring one, count with the chances given.
-    pub(super) fn per_event(&self, own: f64, (own_chance, other_chance): (f64, f64)) -> (f64, f64) {
+    fn per_event(&self, own: f64, (own_chance, other_chance): (f64, f64)) -> (f64, f64) {
         let options = self.oracle.market.options;
         let (focus, wander, explore) = attention(options);
         let elsewhere = wander * own * own_chance + explore / f64::from(options.n_interests) * other_chance;
         (focus * own_chance + elsewhere, elsewhere)
     }
 
-    pub(super) fn burst_states(&self, interest: u32, period: u32) -> Vec<BurstState> {
+    fn burst_states(&self, interest: u32, period: u32) -> Vec<BurstState> {
         let options = self.oracle.market.options;
         let none = |chance| (chance, 1.0, 1.0, 0.0);
         let about = |chance, it: f64| (chance, BURST_APPETITE, 1.0 - BURST_FOCUS, BURST_FOCUS * it);
@@ -283,24 +278,17 @@ impl<'a> Prospect<'a> {
             let popular = weight / market.total(interest.interest, segment.first_day);
             let chosen = match options.hit_share {
                 0.0 => popular,
-                share => match self.hit_chance(interest.interest, rank, segment) {
-                    Some(hit) => share * hit + (1.0 - share) * popular,
-                    None => popular,
-                },
+                share => {
+                    match market.hit_chance(interest.interest, rank, segment.first_day, segment.hit_is_known)
+                    {
+                        Some(hit) => share * hit + (1.0 - share) * popular,
+                        None => popular,
+                    }
+                }
             };
             of_favourites + others * chosen
         };
         self.segments.iter().map(mass).collect()
-    }
-
-    /// Probability that `rank` is the hit of a segment; none where there is no hit.
-    fn hit_chance(&self, interest: u32, rank: u32, segment: &Segment) -> Option<f64> {
-        let market = self.oracle.market;
-        if segment.hit_is_known {
-            market.hit(interest, segment.first_day).map(|hit| f64::from(u8::from(hit == rank)))
-        } else {
-            Some(1.0 / market.n_born(interest, segment.first_day) as f64)
-        }
     }
 
     /// Probability of at least one positive action on an item with these masses, whose newest event that was kept was on
@@ -341,6 +329,29 @@ impl<'a> Prospect<'a> {
             first += segments.len();
         }
         silent
+    }
+
+    /// Probability that no event that is kept is positive, given the shares of attention of the weeks; `last` is the day of
+    /// the newest one before the window.
+    fn silence_of_kept(&self, interest: &Interest, weeks: &[f64], masses: &[f64], last: Option<u32>) -> f64 {
+        let (options, start) = (self.oracle.market.options, self.oracle.window.start);
+        let gap = if options.no_repeats { u32::MAX / 2 } else { options.repeat_gap_days };
+        let free = last.map_or(0, |last| last.saturating_add(gap).saturating_sub(start));
+        let span = |(segment, mass): (&Segment, &f64)| {
+            let own = weeks[segment.week];
+            let times = |(in_focus, elsewhere): (f64, f64)| (in_focus * mass, elsewhere * mass);
+            let positive = times(self.per_event(own, self.oracle.positive_chances));
+            let any = times(self.per_event(own, (1.0, 1.0)));
+            let state = |state: BurstState| {
+                let (session, positive) = first_action(state.2 * own + state.3, positive, any);
+                let quiet = segment.sessions.iter().map(|mean| ln_silence(state.1 * mean, session).exp());
+                State { chance: state.0, quiet: quiet.collect(), positive }
+            };
+            let states = self.burst_states(interest.interest, segment.period).into_iter().map(state);
+            Span { period: segment.period, states: states.collect() }
+        };
+        let spans: Vec<Span> = self.segments.iter().zip(masses).map(span).collect();
+        silence_of_kept(&spans, gap as usize, free as usize)
     }
 
     /// Let the items of `interest` that may be among the best into `best`.

@@ -9,8 +9,9 @@ use super::market::Market;
 use super::options::SynthOptions;
 use super::oracle::Oracle;
 use super::random::{Purpose, generator};
+use super::recall::TruthOptions;
 use super::taste::Taste;
-use super::truth::{TruthOptions, measure_truth, test_user};
+use super::truth::{measure_truth, test_user};
 
 /// A process so small that every item can be looked at.
 fn tiny() -> SynthOptions {
@@ -100,10 +101,17 @@ fn probabilities_are_those_of_a_direct_enumeration() {
             }
             // The list is the best of all, although it looks at few.
             expected.sort_by(|a, b| b.1.total_cmp(&a.1));
-            for (found, expected) in oracle.best(user, 10, &[]).iter().zip(&expected) {
+            for (found, expected) in
+                oracle.prospect(user).best(10, &[], &Acted::default()).iter().zip(&expected)
+            {
                 assert!((found.1 - expected.1).abs() < 1e-6, "user {user}: {found:?} for {expected:?}");
             }
-            let unseen: Vec<u32> = oracle.best(user, 10, &[0, 4]).iter().map(|best| best.0).collect();
+            let unseen: Vec<u32> = oracle
+                .prospect(user)
+                .best(10, &[0, 4], &Acted::default())
+                .iter()
+                .map(|best| best.0)
+                .collect();
             assert!(unseen.len() == 10 && !unseen.contains(&0) && !unseen.contains(&4));
         }
     }
@@ -269,7 +277,9 @@ fn the_oracle_beats_popularity_and_lists_of_others() {
     let oracle = Oracle::new(&market, 45..59, &met, 32);
     let cases: Vec<_> = (0..300).filter_map(|user| test_user(&market, 45..59, &met, user)).collect();
     let hits = |shift: usize| -> usize {
-        let listed = |nth: usize| oracle.best(cases[(nth + shift) % cases.len()].user, 10, &[]);
+        let listed = |nth: usize| {
+            oracle.prospect(cases[(nth + shift) % cases.len()].user).best(10, &[], &Acted::default())
+        };
         (0..cases.len())
             .map(|nth| listed(nth).iter().filter(|best| cases[nth].relevant.contains(&best.0)).count())
             .sum()

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::catalogue::item_id;
 use super::options::{SynthError, SynthOptions};
-use super::truth::{RecallOfTruth, Truth, TruthOptions};
+use super::recall::{RecallOfTruth, Truth, TruthOptions};
 
 /// An item of a list: user, rank, item, probability.
 pub(crate) type Listed = (u64, u32, u32, f64);
