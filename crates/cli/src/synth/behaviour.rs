@@ -4,8 +4,9 @@ use dayvec_core::SECONDS_PER_DAY;
 use rand::RngExt as _;
 use rand_pcg::Pcg64Mcg;
 
+use super::market::Market;
 use super::options::SynthOptions;
-use super::random::{Purpose, exponential, generator, normal, poisson, weighted, zipf};
+use super::random::{Purpose, exponential, generator, normal, poisson, weighted};
 use super::taste::Taste;
 
 /// Action types, in the order of their codes.
@@ -14,15 +15,15 @@ pub(crate) const ACTIONS: [&str; 5] = ["view", "click", "save", "purchase", "hid
 pub(crate) const SURFACES: [&str; 3] = ["home", "search", "related"];
 
 /// Frequencies of [`ACTIONS`] on an item of the user's own interests, and on any other: liking shows, and so does dislike.
-const OWN_ACTIONS: [f32; 5] = [0.62, 0.20, 0.10, 0.06, 0.02];
-const OTHER_ACTIONS: [f32; 5] = [0.80, 0.08, 0.01, 0.01, 0.10];
+pub(crate) const OWN_ACTIONS: [f32; 5] = [0.62, 0.20, 0.10, 0.06, 0.02];
+pub(crate) const OTHER_ACTIONS: [f32; 5] = [0.80, 0.08, 0.01, 0.01, 0.10];
 const SURFACE_SHARES: [f32; 3] = [0.6, 0.25, 0.15];
 
 /// Mean number of events of a session.
-const SESSION_EVENTS: f64 = 5.0;
+pub(crate) const SESSION_EVENTS: f64 = 5.0;
 /// Bounds that keep a user's event ids of a day below [`IDS_PER_DAY`].
-const MOST_SESSIONS: u32 = 60;
-const MOST_SESSION_EVENTS: u32 = 60;
+pub(crate) const MOST_SESSIONS: u32 = 60;
+pub(crate) const MOST_SESSION_EVENTS: u32 = 60;
 /// Event ids that are set aside for a user and day.
 pub(crate) const IDS_PER_DAY: i64 = 4096;
 /// Spread of users' appetites: the standard deviation of its logarithm.
@@ -30,12 +31,19 @@ const APPETITE_SPREAD: f64 = 1.0;
 /// Weekend days see more events, working days fewer; the mean over a week is 1.
 const WEEKEND: f64 = 1.2;
 const WORKING_DAY: f64 = 0.92;
-/// Chance of staying with the interest of the session, and of leaving all own interests.
+/// Chance of staying with the interest of the session, where exploring leaves that much.
 const FOCUS: f64 = 0.85;
-const EXPLORE: f64 = 0.05;
-/// Chance that an item is one of the user's favourites of the interest, and how many those are.
-const REPEAT: f64 = 0.2;
-const FAVOURITES: u32 = 4;
+/// In a burst, sessions are this many times as frequent, and this share of them is about its interest.
+pub(crate) const BURST_APPETITE: f64 = 2.0;
+pub(crate) const BURST_FOCUS: f64 = 0.8;
+/// Appetite of a thin user beside another's.
+const THIN_APPETITE: f64 = 0.1;
+/// Typical seconds of a view or click on an item of the own interests and on another, and the spread of their logarithm.
+pub(crate) const OWN_SECONDS: f64 = 9.0;
+pub(crate) const OTHER_SECONDS: f64 = 3.0;
+pub(crate) const SECONDS_SPREAD: f64 = 0.8;
+/// A click is positive when it lasts longer, as dataset.yaml says.
+pub(crate) const LONG_CLICK_S: f32 = 10.0;
 /// Mean pause between events of a session, in seconds.
 const PAUSE_S: f64 = 30.0;
 
@@ -52,85 +60,154 @@ pub(crate) struct Event {
     pub(crate) event_id: i64,
 }
 
-/// Pass every event of `user` on day `day` (counted from the first) to `sink`, in the order of time within a session.
-pub(crate) fn day_of_user(options: &SynthOptions, user: u64, day: u32, sink: &mut impl FnMut(Event)) {
-    let mut habits = generator(options.seed, Purpose::Habits, user, 0);
-    let appetite = (APPETITE_SPREAD * normal(&mut habits) - APPETITE_SPREAD * APPETITE_SPREAD / 2.0).exp();
-    let mean_events = options.events_per_user_day * appetite * day_factor(options, day);
-
-    let mut rng = generator(options.seed, Purpose::Day, user, u64::from(day));
-    let n_sessions = poisson(&mut rng, mean_events / SESSION_EVENTS, MOST_SESSIONS);
-    if n_sessions == 0 {
-        return;
-    }
-    let preferred_s = habits.random_range(0.0..SECONDS_PER_DAY as f64);
-    let mut visit = Visit { options, user, taste: Taste::of(options, user, day / 7), rng };
-    let mut event_id = (user as i64 * i64::from(options.n_days) + i64::from(day)) * IDS_PER_DAY;
-    for _ in 0..n_sessions {
-        let spread = 21_600.0 * (visit.rng.random::<f64>() + visit.rng.random::<f64>() - 1.0); // ± 6 hours
-        let mut second = (preferred_s + spread).rem_euclid(SECONDS_PER_DAY as f64);
-        let surface = weighted(&mut visit.rng, &SURFACE_SHARES) as u8;
-        let focus = visit.own_interest();
-        let n_events = 1 + ((SESSION_EVENTS - 1.0) * exponential(&mut visit.rng)).round() as u32;
-        for _ in 0..n_events.min(MOST_SESSION_EVENTS) {
-            let (item, action, duration_s) = visit.act(focus);
-            let timestamp =
-                options.first_day.plus(day as i32).start_s() + (second as i64).min(SECONDS_PER_DAY - 1);
-            sink(Event { user, item, action, surface, timestamp, duration_s, event_id });
-            event_id += 1;
-            second += 1.0 + PAUSE_S * exponential(&mut visit.rng);
+impl Event {
+    /// Whether the rules for positives in dataset.yaml hold.
+    pub(crate) fn is_positive(&self) -> bool {
+        match self.action {
+            1 => self.duration_s.is_some_and(|lasted| lasted > LONG_CLICK_S),
+            action => matches!(action, 2 | 3),
         }
     }
 }
 
-fn day_factor(options: &SynthOptions, day: u32) -> f64 {
+/// Chances that an action stays with the interest of its session, that it is about another of the user's own, and that it
+/// explores.
+pub(crate) fn attention(options: &SynthOptions) -> (f64, f64, f64) {
+    let focus = FOCUS.min(1.0 - options.explore);
+    (focus, 1.0 - focus - options.explore, options.explore)
+}
+
+/// Mean number of sessions of `user` on `day`, a burst aside.
+pub(crate) fn mean_sessions(options: &SynthOptions, user: u64, day: u32) -> f64 {
+    let mut habits = generator(options.seed, Purpose::Habits, user, 0);
+    appetite(options, user, &mut habits) * options.events_per_user_day * day_factor(options, day)
+        / SESSION_EVENTS
+}
+
+fn appetite(options: &SynthOptions, user: u64, habits: &mut Pcg64Mcg) -> f64 {
+    let usual = (APPETITE_SPREAD * normal(habits) - APPETITE_SPREAD * APPETITE_SPREAD / 2.0).exp();
+    let is_thin = options.thin_users > 0.0
+        && generator(options.seed, Purpose::Thin, user, 0).random_bool(options.thin_users);
+    if is_thin { usual * THIN_APPETITE } else { usual }
+}
+
+/// The period of `day` in the life of `user`, and the interest of its burst. Periods of users begin on different days.
+pub(crate) fn burst(options: &SynthOptions, user: u64, day: u32) -> (u32, Option<u32>) {
+    if options.burst_share == 0.0 {
+        return (0, None);
+    }
+    let shift = (user % u64::from(options.burst_days)) as u32;
+    let period = (day + shift) / options.burst_days;
+    let mut rng = generator(options.seed, Purpose::Burst, user, u64::from(period));
+    let interest = rng.random_bool(options.burst_share).then(|| rng.random_range(0..options.n_interests));
+    (period, interest)
+}
+
+/// Pass every event of `user` on day `day` (counted from the first) to `sink`, in the order of time within a session.
+pub(crate) fn day_of_user(market: &Market<'_>, user: u64, day: u32, sink: &mut impl FnMut(Event)) {
+    let options = market.options;
+    let burst = burst(options, user, day).1;
+    let mut rng = generator(options.seed, Purpose::Day, user, u64::from(day));
+    let n_sessions = n_sessions(&mut rng, mean_sessions(options, user, day), burst);
+    if n_sessions > 0 {
+        let taste = Taste::of(options, user, day / 7);
+        Visit { market, user, day, taste, burst, rng }.sessions(n_sessions, sink);
+    }
+}
+
+/// Draw a day's number of sessions: `mean` but for a burst.
+pub(crate) fn n_sessions(rng: &mut Pcg64Mcg, mean: f64, burst: Option<u32>) -> u32 {
+    poisson(rng, if burst.is_some() { mean * BURST_APPETITE } else { mean }, MOST_SESSIONS)
+}
+
+/// How much more than on the mean day users do on `day`.
+pub(crate) fn day_factor(options: &SynthOptions, day: u32) -> f64 {
     let days = options.first_day.plus(day as i32).start_s() / SECONDS_PER_DAY; // day 0, 1970-01-01, was a Thursday
     if matches!(days.rem_euclid(7), 2 | 3) { WEEKEND } else { WORKING_DAY }
 }
 
-/// A user at work.
-struct Visit<'a> {
-    options: &'a SynthOptions,
-    user: u64,
-    taste: Taste,
-    rng: Pcg64Mcg,
+/// A user at work on one day.
+pub(crate) struct Visit<'a> {
+    pub(crate) market: &'a Market<'a>,
+    pub(crate) user: u64,
+    pub(crate) day: u32,
+    pub(crate) taste: Taste,
+    /// Interest of the burst that the day is in.
+    pub(crate) burst: Option<u32>,
+    pub(crate) rng: Pcg64Mcg,
 }
 
 impl Visit<'_> {
+    /// Pass the events of the day's sessions to `sink`.
+    pub(crate) fn sessions(mut self, n_sessions: u32, sink: &mut impl FnMut(Event)) {
+        let (options, user, day) = (self.market.options, self.user, self.day);
+        let mut habits = generator(options.seed, Purpose::Habits, user, 0);
+        appetite(options, user, &mut habits);
+        let preferred_s = habits.random_range(0.0..SECONDS_PER_DAY as f64);
+        let mut event_id = (user as i64 * i64::from(options.n_days) + i64::from(day)) * IDS_PER_DAY;
+        for _ in 0..n_sessions {
+            let spread = 21_600.0 * (self.rng.random::<f64>() + self.rng.random::<f64>() - 1.0); // ± 6 hours
+            let mut second = (preferred_s + spread).rem_euclid(SECONDS_PER_DAY as f64);
+            let surface = weighted(&mut self.rng, &SURFACE_SHARES) as u8;
+            let focus = match self.burst {
+                Some(interest) if self.rng.random_bool(BURST_FOCUS) => interest,
+                _ => self.own_interest(),
+            };
+            let n_events = 1 + ((SESSION_EVENTS - 1.0) * exponential(&mut self.rng)).round() as u32;
+            for _ in 0..n_events.min(MOST_SESSION_EVENTS) {
+                if let Some((item, action, duration_s)) = self.act(focus) {
+                    let into_day =
+                        if options.day_precision { 0 } else { (second as i64).min(SECONDS_PER_DAY - 1) };
+                    let timestamp = options.first_day.plus(day as i32).start_s() + into_day;
+                    sink(Event { user, item, action, surface, timestamp, duration_s, event_id });
+                    event_id += 1;
+                }
+                second += 1.0 + PAUSE_S * exponential(&mut self.rng);
+            }
+        }
+    }
+
     fn own_interest(&mut self) -> u32 {
         self.taste.interests[weighted(&mut self.rng, &self.taste.weights)]
     }
 
-    /// One action in a session about `focus`: item, action, duration.
-    fn act(&mut self, focus: u32) -> (u32, u8, Option<f32>) {
+    /// One action in a session about `focus`: item, action, duration. None when its interest has no items yet.
+    fn act(&mut self, focus: u32) -> Option<(u32, u8, Option<f32>)> {
+        let options = self.market.options;
+        let (focuses, _, explores) = attention(options);
         let choice: f64 = self.rng.random();
-        let explores = choice >= 1.0 - EXPLORE;
+        let explores = choice >= 1.0 - explores;
         let interest = match choice {
-            choice if choice < FOCUS => focus,
-            _ if explores => self.rng.random_range(0..self.options.n_interests),
+            _ if explores => self.rng.random_range(0..options.n_interests),
+            choice if choice < focuses => focus,
             _ => self.own_interest(),
         };
-        let item = self.item(interest);
+        let item = options.item_of(interest, self.rank(interest)?);
         let action = weighted(&mut self.rng, if explores { &OTHER_ACTIONS } else { &OWN_ACTIONS }) as u8;
         let duration_s = (action < 2).then(|| {
-            let typical = if explores { 3.0 } else { 9.0 };
-            let seconds = typical * (0.8 * normal(&mut self.rng)).exp();
+            let typical = if explores { OTHER_SECONDS } else { OWN_SECONDS };
+            let seconds = typical * (SECONDS_SPREAD * normal(&mut self.rng)).exp();
             ((seconds * 10.0).round() / 10.0).clamp(0.1, 3600.0) as f32
         });
-        (item, action, duration_s)
+        Some((item, action, duration_s))
     }
 
-    /// An item of `interest`: a favourite again, or one by popularity.
-    fn item(&mut self, interest: u32) -> u32 {
-        let n_items = self.options.items_of(interest);
-        let rank = if self.rng.random_bool(REPEAT) {
-            let nth = self.rng.random_range(0..FAVOURITES);
-            let key = u64::from(interest) << 32 | u64::from(nth);
-            zipf(&mut generator(self.options.seed, Purpose::Favourites, self.user, key), n_items)
-        } else {
-            zipf(&mut self.rng, n_items)
-        };
-        self.options.item_of(interest, rank)
+    /// Rank of an item of `interest`: a favourite again, the hit, or one by popularity.
+    fn rank(&mut self, interest: u32) -> Option<u32> {
+        let options = self.market.options;
+        if self.rng.random_bool(options.favourite_share) {
+            let nth = self.rng.random_range(0..options.n_favourites);
+            if let Some(rank) = self.market.favourite(self.user, interest, nth) {
+                return Some(rank);
+            }
+        }
+        if options.hit_share > 0.0
+            && self.rng.random_bool(options.hit_share)
+            && let Some(rank) = self.market.hit(interest, self.day)
+        {
+            return Some(rank);
+        }
+        self.market.draw(interest, self.day, &mut self.rng)
     }
 }
 
@@ -140,9 +217,10 @@ mod tests {
 
     fn events(options: &SynthOptions, users: u64) -> Vec<Event> {
         let mut events = Vec::new();
+        let market = Market::new(options);
         for user in 0..users {
             for day in 0..options.n_days {
-                day_of_user(options, user, day, &mut |event| events.push(event));
+                day_of_user(&market, user, day, &mut |event| events.push(event));
             }
         }
         events

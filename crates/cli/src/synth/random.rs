@@ -22,6 +22,16 @@ pub(crate) enum Purpose {
     Centre,
     /// An item's place around its centre.
     Embedding,
+    /// A user's bursts, by period.
+    Burst,
+    /// An interest's hits, by period.
+    Hit,
+    /// Day on which an item is born.
+    Birth,
+    /// Whether a user is thin.
+    Thin,
+    /// A user's possible tastes after the cut-off, for the truth; never in a log.
+    Future,
 }
 
 /// The generator for `purpose` of (`a`, `b`): a pure function of its arguments.
@@ -48,10 +58,42 @@ pub(crate) fn poisson(rng: &mut Pcg64Mcg, mean: f64, most: u32) -> u32 {
     Poisson::new(mean).map_or(0, |poisson| rng.sample(poisson).min(f64::from(most)) as u32)
 }
 
-/// A rank in `0..n` by Zipf's law of exponent 1: rank r has probability ln(1 + 1/(r+1)) / ln(n+1).
-pub(crate) fn zipf(rng: &mut Pcg64Mcg, n: u32) -> u32 {
-    let rank = (f64::from(n) + 1.0).powf(rng.random()) as u32;
-    (rank - 1).min(n - 1)
+/// Popularity of the ranks `0..n`: rank r has the mass of [r + 1, r + 2) under a density ∝ x^-exponent on [1, n + 1). With
+/// exponent 1, Zipf's law, that is ln(1 + 1/(r+1)) / ln(n+1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranks {
+    pub(crate) n: u32,
+    pub(crate) exponent: f64,
+}
+
+impl Ranks {
+    /// Draw a rank.
+    pub(crate) fn draw(self, rng: &mut Pcg64Mcg) -> u32 {
+        let end = f64::from(self.n) + 1.0;
+        let uniform: f64 = rng.random();
+        let place = if self.is_log() {
+            end.powf(uniform)
+        } else {
+            let power = 1.0 - self.exponent;
+            (uniform * (end.powf(power) - 1.0) + 1.0).powf(1.0 / power)
+        };
+        ((place as u32).max(1) - 1).min(self.n - 1)
+    }
+
+    /// Probability of `rank`.
+    pub(crate) fn mass(self, rank: u32) -> f64 {
+        let (from, end) = (f64::from(rank) + 1.0, f64::from(self.n) + 1.0);
+        if self.is_log() {
+            (1.0 / from).ln_1p() / end.ln()
+        } else {
+            let power = 1.0 - self.exponent;
+            ((from + 1.0).powf(power) - from.powf(power)) / (end.powf(power) - 1.0)
+        }
+    }
+
+    fn is_log(self) -> bool {
+        (self.exponent - 1.0).abs() < 1e-9
+    }
 }
 
 /// An index of `weights`, drawn in proportion to them.
@@ -81,8 +123,21 @@ mod tests {
         assert!((mean(|| exponential(&mut rng)) - 1.0).abs() < 0.03);
         assert!((mean(|| f64::from(poisson(&mut rng, 0.7, 40))) - 0.7).abs() < 0.03);
         assert!((mean(|| weighted(&mut rng, &[1.0, 0.0, 3.0]) as f64) - 1.5).abs() < 0.03);
-        let first = mean(|| f64::from(u8::from(zipf(&mut rng, 100) == 0)));
-        assert!((first - 2.0_f64.ln() / 101.0_f64.ln()).abs() < 0.02, "{first}");
+    }
+
+    #[test]
+    fn ranks_are_drawn_by_their_masses() {
+        let mut rng = generator(1, Purpose::Day, 2, 4);
+        for exponent in [0.0, 0.7, 1.0, 1.6] {
+            let ranks = Ranks { n: 100, exponent };
+            assert!(((0..100).map(|rank| ranks.mass(rank)).sum::<f64>() - 1.0).abs() < 1e-12);
+            for rank in [0, 3] {
+                let share = mean(|| f64::from(u8::from(ranks.draw(&mut rng) == rank)));
+                assert!((share - ranks.mass(rank)).abs() < 0.02, "{exponent}, {rank}: {share}");
+            }
+        }
+        let zipf = Ranks { n: 100, exponent: 1.0 };
+        assert!((zipf.mass(0) - 2.0_f64.ln() / 101.0_f64.ln()).abs() < 1e-12);
     }
 
     #[test]
