@@ -29,6 +29,7 @@ mod bootstrap;
 mod error;
 pub mod freshness;
 mod interests;
+mod leave_one_out;
 mod merged;
 mod metrics;
 mod outcomes;
@@ -43,6 +44,7 @@ mod truth;
 
 pub use error::EvaluationError;
 pub use interests::Interests;
+pub use leave_one_out::leave_one_out;
 pub use outcomes::Outcomes;
 pub use retrieve::{EvalOptions, TopRows, evaluate, retrieve, top};
 pub use scorer::{Embeddings, Scorer};

@@ -31,10 +31,14 @@ impl Outcomes {
         let asked: Vec<&UserOutcome> = outcomes.iter().copied().filter(|user| user.n_pairs > 0).collect();
         let sums = |user: &&UserOutcome| {
             let (hits, pairs) = (f64::from(user.hits), f64::from(user.n_pairs));
-            [Sums { over: hits, under: pairs }, Sums { over: hits / pairs, under: 1.0 }]
+            [
+                Sums { over: hits, under: pairs },
+                Sums { over: hits / pairs, under: 1.0 },
+                Sums { over: user.ndcg, under: 1.0 },
+            ]
         };
-        let sums: Vec<[Sums; 2]> = asked.iter().map(sums).collect();
-        let [micro, macro_] = intervals(&sums, self.n_resamples, self.seed);
+        let sums: Vec<[Sums; 3]> = asked.iter().map(sums).collect();
+        let [micro, macro_, ndcg] = intervals(&sums, self.n_resamples, self.seed);
         let n_pairs: usize = asked.iter().map(|user| user.n_pairs as usize).sum();
         let listed: u64 = asked.iter().map(|user| u64::from(user.listed)).sum();
         let entropies: Vec<f64> = outcomes.iter().filter_map(|user| user.entropy).collect();
@@ -43,6 +47,7 @@ impl Outcomes {
         let lists = outcomes.iter().map(|user| user.first.as_slice());
         Retrieval {
             recall: Recall { k: RECALL_K, micro, macro_, micro_listed },
+            ndcg,
             interest_entropy: (!entropies.is_empty()).then(|| InterestEntropy { k: ENTROPY_K, nats: nats() }),
             coverage: Coverage { k: RECALL_K, p90: p90_coverage(lists, self.n_eligible) },
             n_users: asked.len(),

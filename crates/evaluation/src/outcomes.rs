@@ -25,10 +25,21 @@ pub(crate) struct UserOutcome {
     pub(crate) n_pairs: u32,
     /// Those that fewer than 10 other items equal or outscore.
     pub(crate) hits: u32,
+    /// NDCG@10 of the hits, at ranks where a tie counts as a higher score.
+    pub(crate) ndcg: f64,
     /// Those in the list of 10.
     pub(crate) listed: u32,
     /// The list of 10.
     pub(crate) first: Vec<u32>,
     /// Entropy of the interests of the top 50, in nats.
     pub(crate) entropy: Option<f64>,
+}
+
+/// Normalised discounted cumulative gain of `n_relevant` items, of which those at `ranks` (from 1, at most 10) are
+/// retrieved: `Σ 1 / log2(1 + rank)`, over its value for a list that begins with relevant items alone.
+pub(crate) fn ndcg(ranks: &[usize], n_relevant: usize) -> f64 {
+    let gain = |rank: usize| 1.0 / ((1 + rank) as f64).log2();
+    let best: f64 = (1..=n_relevant.min(RECALL_K)).map(gain).sum();
+    let gains: f64 = ranks.iter().copied().map(gain).sum();
+    if best > 0.0 { gains / best } else { 0.0 }
 }

@@ -5,7 +5,7 @@ use dayvec_report::ScorerMetrics;
 use tch::Tensor;
 
 use crate::interests::Interests;
-use crate::outcomes::{ENTROPY_K, Outcomes, RECALL_K, UserOutcome};
+use crate::outcomes::{ENTROPY_K, Outcomes, RECALL_K, UserOutcome, ndcg};
 use crate::rank::{Ranked, best};
 use crate::scores::{difference, is_hit, pair_scores, seen_items, within_catalogue, without_seen};
 use crate::{EvaluationError, Scorer, Truth, several};
@@ -193,11 +193,14 @@ pub(crate) fn block_outcomes(
     let pair_scores = pair_scores(scores, relevant)?;
     let mut pair_scores = pair_scores.iter();
     let outcome = |(list, items): (&Vec<Ranked>, &Vec<u32>)| {
-        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| is_hit(list, score)).count();
+        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| is_hit(list, score));
+        let rank = |&score: &f32| list.iter().take(RECALL_K).filter(|ranked| ranked.score >= score).count();
+        let ranks: Vec<usize> = hits.map(rank).collect();
         let first: Vec<u32> = list.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
         UserOutcome {
             n_pairs: items.len() as u32,
-            hits: hits as u32,
+            hits: ranks.len() as u32,
+            ndcg: ndcg(&ranks, items.len()),
             listed: first.iter().filter(|item| items.binary_search(item).is_ok()).count() as u32,
             first,
             entropy: interests.and_then(|interests| interests.entropy(list)),

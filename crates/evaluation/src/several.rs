@@ -1,12 +1,12 @@
 //! What several vectors a user retrieve: a relevant item is a hit when it is one for the best of the user's vectors, each
-//! with its own ranking of the catalogue (the paper's oracle); *listed*, entropy and coverage are those of the round-robin
+//! with its own ranking of the catalogue (the paper's oracle); *listed*, NDCG, entropy and coverage are those of the round-robin
 //! merge of their lists.
 
 use tch::Tensor;
 
 use crate::interests::Interests;
 use crate::merged::merge;
-use crate::outcomes::{ENTROPY_K, RECALL_K, UserOutcome};
+use crate::outcomes::{ENTROPY_K, RECALL_K, UserOutcome, ndcg};
 use crate::rank::{Ranked, best};
 use crate::scores::{is_hit, pair_scores};
 use crate::{EvaluationError, Scorer};
@@ -77,10 +77,13 @@ fn outcome(
     };
     let merged = merge(lists, ENTROPY_K);
     let first: Vec<u32> = merged.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
+    let is_relevant = |(_, item): &(usize, &u32)| relevant.binary_search(item).is_ok();
+    let ranks: Vec<usize> = (1..).zip(&first).filter(is_relevant).map(|(rank, _)| rank).collect();
     UserOutcome {
         n_pairs: relevant.len() as u32,
         hits: (0..relevant.len()).filter(|&at| hits_of_any(at)).count() as u32,
-        listed: first.iter().filter(|item| relevant.binary_search(item).is_ok()).count() as u32,
+        ndcg: ndcg(&ranks, relevant.len()),
+        listed: ranks.len() as u32,
         first,
         entropy: interests.and_then(|interests| interests.entropy(&merged)),
     }

@@ -29,7 +29,13 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
     if let Some(stray) = stray_days(report) {
         line(stray);
     }
-    line("A fifth of the users, chosen by a hash of their id, was never trained on.".to_owned());
+    line(if report.leave_one_out {
+        "Every user's last positive action, and what came after it, was left out; it is a model for comparison, not for \
+         serving."
+            .to_owned()
+    } else {
+        "A fifth of the users, chosen by a hash of their id, was never trained on.".to_owned()
+    });
     if let Some(training) = &report.training {
         line("\n## Training\n".to_owned());
         line(format!(
@@ -44,11 +50,17 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
         ));
     }
     line("\n## Results\n".to_owned());
-    line(format!(
-        "Protocol: users with positive actions on both sides of {}, relevant are their distinct positive items of the \
-         {} days from then on, candidates are all items met before.",
-        report.cut_off, report.test_days
-    ));
+    line(if report.leave_one_out {
+        "Protocol: users with two positive actions or more, relevant is the item of the last, candidates are all items met \
+         before."
+            .to_owned()
+    } else {
+        format!(
+            "Protocol: users with positive actions on both sides of {}, relevant are their distinct positive items of the \
+             {} days from then on, candidates are all items met before.",
+            report.cut_off, report.test_days
+        )
+    });
     line(format!(
         "Recall@{} is over distinct (user, item) pairs, with a bootstrap 95 % interval over users; an equal score counts as \
          a higher one, so that no tie makes a hit.",

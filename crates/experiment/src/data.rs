@@ -7,13 +7,13 @@ use anyhow::{Context, anyhow};
 use dayvec_core::{
     Day, DayRows, EventSchema, FaultKind, ItemTable, LogEnd, ModelSpec, Sequences, rows_per_day,
 };
-use dayvec_evaluation::TimeSplit;
+use dayvec_evaluation::{TimeSplit, leave_one_out};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::EventLog;
 use dayvec_sequences::split::is_held_out;
 use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 
-use crate::config::{Config, DataFacts};
+use crate::config::{Config, DataFacts, SplitProtocol};
 use crate::items::ItemFeatures;
 use crate::store::Store;
 
@@ -22,6 +22,8 @@ use crate::store::Store;
 pub(crate) struct SplitLog {
     /// Counts of good and bad rows.
     pub(crate) report: ReadSummary,
+    /// How it is split.
+    pub(crate) protocol: SplitProtocol,
     /// Where it is split.
     pub(crate) split: TimeSplit,
     /// Days behind the end of the log that have rows all the same.
@@ -63,9 +65,19 @@ impl SplitLog {
             .fault(FaultKind::Data)?;
         warn_of_stray_days(last, &stray);
         let default = TimeSplit::before(last, n_days);
-        let split = TimeSplit { cut_off: config.raw.split.cut_off.unwrap_or(default.cut_off), n_days };
+        let protocol = config.raw.split.protocol;
+        let split = match protocol {
+            SplitProtocol::Time => {
+                TimeSplit { cut_off: config.raw.split.cut_off.unwrap_or(default.cut_off), n_days }
+            }
+            // No day of the log is left for a test of all users.
+            SplitProtocol::LeaveOneOut => TimeSplit { cut_off: last.plus(1), n_days },
+        };
         let cut_off = split.cut_off;
-        let history = split.history(all);
+        let (history, future) = match protocol {
+            SplitProtocol::Time => (split.history(all), split.future(all)),
+            SplitProtocol::LeaveOneOut => leave_one_out(&all.within(i64::MIN, cut_off.start_s())),
+        };
         if history.n_actions() == 0 {
             let first = Day::of_timestamp(report.first_s.unwrap_or(last.start_s()));
             let fault = anyhow!(
@@ -83,8 +95,7 @@ impl SplitLog {
             return Err(fault).fault(FaultKind::Data);
         }
         log_action_types(&history, config.schema());
-        let future = split.future(all);
-        Ok(Self { report, split, stray_days: stray, history, future })
+        Ok(Self { report, protocol, split, stray_days: stray, history, future })
     }
 
     /// The facts about the data that go into the spec of a model.
@@ -116,8 +127,8 @@ impl SplitLog {
         if unknown > 0 {
             tracing::warn!(actions = unknown, "dropped actions on items without features");
         }
-        let Self { split, stray_days, future, .. } = self;
-        ModelData { split, stray_days, without_features: unknown, history, future }
+        let Self { protocol, split, stray_days, future, .. } = self;
+        ModelData { protocol, split, stray_days, without_features: unknown, history, future }
     }
 }
 
@@ -157,6 +168,7 @@ fn log_action_types(history: &Sequences, schema: &EventSchema) {
 /// The log of a model: its items are rows of the model's item table.
 #[derive(Debug)]
 pub(crate) struct ModelData {
+    pub(crate) protocol: SplitProtocol,
     pub(crate) split: TimeSplit,
     /// Days behind the end of the log that have rows all the same.
     pub(crate) stray_days: Vec<DayRows>,
@@ -168,11 +180,22 @@ pub(crate) struct ModelData {
 }
 
 impl ModelData {
+    /// Whether a user is not trained on.
+    pub(crate) fn is_held_out(&self, user: usize) -> bool {
+        self.protocol == SplitProtocol::Time && is_held_out(self.history.users.get(user))
+    }
+
+    /// What is tested, for the title of a table.
+    pub(crate) fn test(&self) -> String {
+        match self.protocol {
+            SplitProtocol::Time => format!("{} days from {}", self.split.n_days, self.split.cut_off),
+            SplitProtocol::LeaveOneOut => "the last positive of each".to_owned(),
+        }
+    }
+
     /// The sequences to train on: those of users that are not held out.
     pub(crate) fn training(&self) -> Arc<Sequences> {
-        let is_trained = |&user: &usize| {
-            !self.history.range(user).is_empty() && !is_held_out(self.history.users.get(user))
-        };
+        let is_trained = |&user: &usize| !self.history.range(user).is_empty() && !self.is_held_out(user);
         let users: Vec<usize> = (0..self.history.n_users()).filter(is_trained).collect();
         Arc::new(self.history.select(&users))
     }

@@ -17,7 +17,6 @@ use dayvec_registry::checkpoint::{CARD, CONFIG, METRICS};
 use dayvec_registry::evaluation;
 use dayvec_report::{Evaluation, Report, Table};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
-use dayvec_sequences::split::is_held_out;
 use serde_json::json;
 
 use crate::card::card;
@@ -140,8 +139,8 @@ pub(crate) fn evaluate_model(
     };
     run(&model_scorer(model, &data.history, &truth.users)?)?;
     let choices = baselines::each(&baseline_input(config, items, data), how.which, how.stop, &mut run)?;
-    let is_held_out = |user: usize| is_held_out(data.history.users.get(user));
-    let days = format!("{} days from {}", data.split.n_days, data.split.cut_off);
+    let is_held_out = |user: usize| data.is_held_out(user);
+    let days = data.test();
     let table = |users: &str, keep: &dyn Fn(usize) -> bool| Table {
         title: format!("{users}, {days}"),
         rows: outcomes.iter().map(|outcome| outcome.metrics(keep)).collect(),

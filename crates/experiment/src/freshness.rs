@@ -2,16 +2,16 @@
 
 use std::fs;
 
-use anyhow::Context;
-use dayvec_core::Sequences;
+use anyhow::{Context, anyhow};
+use dayvec_core::{FaultKind, Sequences};
 use dayvec_evaluation::freshness::{Aged, FreshnessOptions, Labels, baselines, measure};
 use dayvec_evaluation::{Embeddings, EvaluationError, Scorer, TimeSplit};
 use dayvec_model::Model;
 use dayvec_report::FreshnessReport;
-use dayvec_runtime::fault::OrFault as _;
+use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 
 use crate::checkpoint::{Checkpoint, fetch, trained_until};
-use crate::config::Config;
+use crate::config::{Config, SplitProtocol};
 use crate::evaluate::model_scorer;
 use crate::store::Store;
 
@@ -26,6 +26,10 @@ pub fn freshness(
     checkpoint: &str,
     (delay_days, max_age_days): (u32, u32),
 ) -> anyhow::Result<FreshnessReport> {
+    if config.raw.split.protocol != SplitProtocol::Time {
+        let wrong = anyhow!("split.protocol: freshness is measured on days, so it must be time");
+        return Err(wrong).fault(FaultKind::Configuration);
+    }
     let n_days = config.raw.split.test_days as i32;
     let cut_off = match config.raw.split.cut_off {
         Some(cut_off) => cut_off,

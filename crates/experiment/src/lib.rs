@@ -34,7 +34,7 @@ pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
     BatchSettings, BuildItemsSettings, Config, DataFacts, EvaluationSettings, EventsSettings, ItemSource,
     ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings,
-    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitSettings,
+    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitProtocol, SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};

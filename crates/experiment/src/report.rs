@@ -3,6 +3,7 @@
 use dayvec_model::Model;
 use dayvec_report::{Evaluation, RecallByScorer, Report, StageSeconds};
 
+use crate::config::SplitProtocol;
 use crate::data::ModelData;
 
 /// Everything but the statistics of a training.
@@ -16,6 +17,7 @@ pub(crate) fn report(model: &Model, data: &ModelData, evaluation: Evaluation, ch
         checkpoint,
         cut_off: data.split.cut_off,
         test_days: data.split.n_days,
+        leave_one_out: data.protocol == SplitProtocol::LeaveOneOut,
         users: (0..data.history.n_users()).filter(has_actions).count(),
         actions: data.history.n_actions(),
         actions_without_features: data.without_features,

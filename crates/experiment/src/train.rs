@@ -288,7 +288,8 @@ fn model_id(config: &Config, spec: &ModelSpec, log: &SplitLog) -> anyhow::Result
     let run = json!([raw.run.steps, raw.run.seed]);
     let NegativeConfig { random, in_batch } = config.sizes.negatives;
     let negatives = json!([random, in_batch, raw.negatives.correction]);
-    let settings = json!([spec, raw.batch, negatives, raw.optimizer, run, log.split.cut_off]);
+    let settings =
+        json!([spec, raw.batch, negatives, raw.optimizer, run, raw.split.protocol, log.split.cut_off]);
     let mut hasher = blake3::Hasher::new();
     hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
     hasher.update(serde_json::to_string(&settings).context("name the model")?.as_bytes());

@@ -43,6 +43,9 @@ pub struct Report {
     pub cut_off: Day,
     /// Number of test days, the horizon of every recall below.
     pub test_days: i32,
+    /// Whether each user's last positive was tested instead, and no user held out; a model for comparison, not for serving.
+    #[serde(default)]
+    pub leave_one_out: bool,
     /// Users with actions before the cut-off.
     pub users: usize,
     /// Actions before the cut-off on items with features.
@@ -171,6 +174,7 @@ mod tests {
                 macro_: interval,
                 micro_listed: 0.5,
             },
+            ndcg: interval,
             interest_entropy: Some(InterestEntropy { k: 50, nats: 1.5 }),
             coverage: Coverage { k: 10, p90: 0.125 },
             n_users: 4,

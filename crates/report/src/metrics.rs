@@ -52,6 +52,8 @@ pub struct Coverage {
 pub struct Retrieval {
     /// The main metric.
     pub recall: Recall,
+    /// NDCG at the same list length, mean over users; what is no hit gains nothing.
+    pub ndcg: Interval,
     /// Absent where no item has an interest label.
     pub interest_entropy: Option<InterestEntropy>,
     /// Diversity over all users.

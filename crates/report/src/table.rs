@@ -15,8 +15,10 @@ pub struct Table {
     pub rows: Vec<ScorerMetrics>,
 }
 
+const N_COLUMNS: usize = 9;
+
 /// Column heads, with the list lengths of `row`.
-fn heads(row: &ScorerMetrics) -> [String; 8] {
+fn heads(row: &ScorerMetrics) -> [String; N_COLUMNS] {
     let allowed = &row.seen_allowed;
     let (k, coverage_k) = (allowed.recall.k, allowed.coverage.k);
     let entropy = allowed.interest_entropy.map_or_else(String::new, |entropy| format!("@{}", entropy.k));
@@ -25,6 +27,7 @@ fn heads(row: &ScorerMetrics) -> [String; 8] {
         format!("recall@{k} [95 %]"),
         "listed".to_owned(),
         "macro [95 %]".to_owned(),
+        format!("ndcg@{k}"),
         format!("unseen recall@{k} [95 %]"),
         "unseen macro".to_owned(),
         format!("entropy{entropy}"),
@@ -36,13 +39,14 @@ fn interval(interval: &Interval) -> String {
     format!("{:.4} [{:.4}, {:.4}]", interval.value, interval.low, interval.high)
 }
 
-fn cells(row: &ScorerMetrics) -> [String; 8] {
+fn cells(row: &ScorerMetrics) -> [String; N_COLUMNS] {
     let (allowed, filtered) = (&row.seen_allowed, &row.seen_filtered);
     [
         row.scorer.clone(),
         interval(&allowed.recall.micro),
         format!("{:.4}", allowed.recall.micro_listed),
         interval(&allowed.recall.macro_),
+        format!("{:.4}", allowed.ndcg.value),
         interval(&filtered.recall.micro),
         format!("{:.4}", filtered.recall.macro_.value),
         allowed.interest_entropy.map_or_else(|| "-".to_owned(), |entropy| format!("{:.3}", entropy.nats)),
@@ -55,10 +59,10 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
         let Some(first) = self.rows.first() else { return write!(f, "(no scorers)") };
-        let lines: Vec<[String; 8]> =
+        let lines: Vec<[String; N_COLUMNS]> =
             ::core::iter::once(heads(first)).chain(self.rows.iter().map(cells)).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; 8] = ::core::array::from_fn(width);
+        let widths: [usize; N_COLUMNS] = ::core::array::from_fn(width);
         for line in &lines {
             write!(f, "{:<width$}", line[0], width = widths[0])?;
             for (cell, width) in line.iter().zip(widths).skip(1) {

@@ -210,6 +210,7 @@ fn report(model_id: &str, recall: f64) -> Report {
     let interval = |value: f64| Interval { value, low: value / 2.0, high: value * 2.0 };
     let retrieval = |value| Retrieval {
         recall: Recall { k: 10, micro: interval(value), macro_: interval(value), micro_listed: value },
+        ndcg: interval(value),
         interest_entropy: Some(InterestEntropy { k: 50, nats: 1.5 }),
         coverage: Coverage { k: 10, p90: 0.25 },
         n_users: 10,
@@ -232,6 +233,7 @@ fn report(model_id: &str, recall: f64) -> Report {
         checkpoint: format!("checkpoints/{model_id}"),
         cut_off: "2026-03-01".parse().unwrap(),
         test_days: 14,
+        leave_one_out: false,
         users: 10,
         actions: 100,
         actions_without_features: 0,

@@ -1,6 +1,7 @@
 //! The split by time, the test users and their relevant items.
 
-use dayvec_evaluation::{EvaluationError, TimeSplit, Truth};
+use dayvec_core::Sequences;
+use dayvec_evaluation::{EvaluationError, TimeSplit, Truth, leave_one_out};
 
 use crate::fixture::log;
 
@@ -82,4 +83,30 @@ fn no_user_on_both_sides_is_an_error_that_says_what_to_do() {
     let history = log(2, &[("u", "a", 1, false)]);
     let error = Truth::build(&history, &log(2, &[("u", "a", 9, true)])).unwrap_err();
     assert!(error.to_string().contains("rules for positives"), "{error}");
+}
+
+#[test]
+fn leave_one_out_tests_the_last_positive_and_forgets_what_came_after() {
+    let log = log(
+        5,
+        &[
+            ("u", "a", 1, true),
+            ("u", "b", 2, false),
+            ("u", "c", 3, true),
+            ("u", "d", 3, true), // at the same time: later in the log, so newer
+            ("u", "e", 4, false),
+            ("once", "a", 1, false),
+            ("once", "b", 2, true),
+            ("never", "c", 5, false),
+        ],
+    );
+    let (history, future) = leave_one_out(&log);
+    fn items(part: &Sequences, user: usize) -> Vec<&str> {
+        part.range(user).map(|at| part.items.ids().get(part.actions.item[at] as usize)).collect()
+    }
+    assert_eq!((items(&history, 0), items(&future, 0)), (vec!["c", "b", "a"], vec!["d"]));
+    assert_eq!((items(&history, 1), items(&future, 1)), (vec!["b", "a"], vec![]));
+    assert_eq!((items(&history, 2), items(&future, 2)), (vec!["c"], vec![]));
+    let truth = Truth::build(&history, &future).unwrap();
+    assert_eq!((truth.users, truth.n_outside), (vec![0], vec![1]), "`d` was met by no one before");
 }

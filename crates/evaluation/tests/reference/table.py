@@ -2,7 +2,7 @@
 
 Input (stdin): `split CUT_OFF N_DAYS N_USERS N_ITEMS`, a line `event USER ITEM DAY POSITIVE` an event, oldest first, and a
 line `scores NAME PARAMETER` a baseline, followed by one line of scores a user.
-Output: for each baseline `NAME|micro|macro|listed|unseen micro|largest difference of a score`, then the recalls of the
+Output: for each baseline `NAME|micro|macro|listed|NDCG|unseen micro|largest difference of a score`, then the recalls of the
 trials of popularity. A day's events are an hour after its start.
 """
 
@@ -14,8 +14,8 @@ K = 10
 
 
 def recalls(scores, relevant, seen, catalogue):
-    """Recall@10 without luck (an equal score counts as a higher one), its macro mean, and that of real lists."""
-    hits, listed, pairs, shares = 0, 0, 0, []
+    """Recall@10 without luck (an equal score counts as a higher one), its macro mean, that of real lists, and NDCG@10."""
+    hits, listed, pairs, shares, gains = 0, 0, 0, [], []
     for user, items in relevant.items():
         candidates = [item for item in range(scores.shape[1]) if catalogue[item] and item not in seen(user)]
         items = [item for item in items if item in candidates]
@@ -26,7 +26,10 @@ def recalls(scores, relevant, seen, catalogue):
         ranked = sorted((q for q in candidates if score[q] > -np.inf), key=lambda q: (-score[q], q))[:K]
         hits, listed, pairs = hits + len(found), listed + len(set(ranked) & set(items)), pairs + len(items)
         shares.append(len(found) / len(items))
-    return hits / pairs, float(np.mean(shares)), listed / pairs
+        rank = lambda p: 1 + sum(score[q] >= score[p] for q in candidates if q != p)
+        best = sum(1 / np.log2(1 + r) for r in range(1, min(K, len(items)) + 1))
+        gains.append(sum(1 / np.log2(1 + rank(p)) for p in found) / best)
+    return hits / pairs, float(np.mean(shares)), listed / pairs, float(np.mean(gains))
 
 
 def truth(events, cut_off, n_days):

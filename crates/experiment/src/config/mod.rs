@@ -17,7 +17,7 @@ mod raw;
 pub use raw::{
     BatchSettings, BuildItemsSettings, EvaluationSettings, EventsSettings, ItemTextSettings, ItemsSettings,
     ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings, PromotionSettings, RawConfig,
-    RunSettings, SplitSettings,
+    RunSettings, SplitProtocol, SplitSettings,
 };
 
 /// The shipped configuration: the defaults.

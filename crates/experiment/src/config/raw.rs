@@ -99,11 +99,23 @@ pub struct ItemTextSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitSettings {
+    /// What is trained on, and what is tested.
+    pub protocol: SplitProtocol,
     /// First day of the test: training ends where it starts. `None`: the log's last day less `test_days`; see
     /// [`dayvec_core::LogEnd`].
     pub cut_off: Option<Day>,
     /// Days that are tested on.
     pub test_days: u32,
+}
+
+/// What is trained on, and what is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitProtocol {
+    /// Everything before the cut-off, for users who are not held out; the days from the cut-off on.
+    Time,
+    /// Everything before each user's last positive; that positive. No user is held out.
+    LeaveOneOut,
 }
 
 /// A preset, and the sizes that replace its own; see [`dayvec_core::ModelSpec`] for each.

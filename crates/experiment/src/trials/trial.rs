@@ -1,6 +1,6 @@
 //! One training out of many.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use dayvec_core::{FaultKind, Sequences};
 use dayvec_report::Report;
 use dayvec_runtime::config::to_yaml;
@@ -9,7 +9,7 @@ use dayvec_sequences::log::digest;
 use tokio_util::sync::CancellationToken;
 
 use super::record::DataHashes;
-use crate::config::Config;
+use crate::config::{Config, SplitProtocol};
 use crate::data::SplitLog;
 use crate::progress::no_observer;
 use crate::store::Store;
@@ -43,6 +43,10 @@ impl Trials {
     /// # Errors
     /// Those of reading the log.
     pub fn new(mut config: Config, store: Store, windows_earlier: u32) -> anyhow::Result<Self> {
+        if windows_earlier > 0 && config.raw.split.protocol != SplitProtocol::Time {
+            let wrong = anyhow!("split.protocol: there are no earlier test days unless it is time");
+            return Err(wrong).fault(FaultKind::Configuration);
+        }
         let log = SplitLog::read(&config, &store, config.schema())?;
         let cut_off = log.split.cut_off.plus(-(windows_earlier as i32) * log.split.n_days);
         config.raw.split.cut_off = Some(cut_off);
