@@ -29,13 +29,7 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
     if let Some(stray) = stray_days(report) {
         line(stray);
     }
-    line(if report.leave_one_out {
-        "Every user's last positive action, and what came after it, was left out; it is a model for comparison, not for \
-         serving."
-            .to_owned()
-    } else {
-        "A fifth of the users, chosen by a hash of their id, was never trained on.".to_owned()
-    });
+    line(left_out(report).to_owned());
     if let Some(training) = &report.training {
         line("\n## Training\n".to_owned());
         line(format!(
@@ -50,17 +44,7 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
         ));
     }
     line("\n## Results\n".to_owned());
-    line(if report.leave_one_out {
-        "Protocol: users with two positive actions or more, relevant is the item of the last, candidates are all items met \
-         before."
-            .to_owned()
-    } else {
-        format!(
-            "Protocol: users with positive actions on both sides of {}, relevant are their distinct positive items of the \
-             {} days from then on, candidates are all items met before.",
-            report.cut_off, report.test_days
-        )
-    });
+    line(protocol(report));
     line(format!(
         "Recall@{} is over distinct (user, item) pairs, with a bootstrap 95 % interval over users; an equal score counts as \
          a higher one, so that no tie makes a hit.",
@@ -88,6 +72,30 @@ fn stray_days(report: &Report) -> Option<String> {
         first.day,
         last.day
     ))
+}
+
+/// What training did not see.
+const fn left_out(report: &Report) -> &'static str {
+    if report.leave_one_out {
+        "Every user's last positive action, and what came after it, was left out; it is a model for comparison, not for \
+         serving."
+    } else {
+        "A fifth of the users, chosen by a hash of their id, was never trained on."
+    }
+}
+
+/// Who is tested, and on what.
+fn protocol(report: &Report) -> String {
+    if report.leave_one_out {
+        return "Protocol: users with two positive actions or more, relevant is the item of the last, candidates are all \
+                items met before."
+            .to_owned();
+    }
+    format!(
+        "Protocol: users with positive actions on both sides of {}, relevant are their distinct positive items of the \
+         {} days from then on, candidates are all items met before.",
+        report.cut_off, report.test_days
+    )
 }
 
 fn markdown(table: &Table) -> String {
