@@ -27,6 +27,28 @@ impl Truth {
     /// # Errors
     /// When no user has positives on both sides.
     pub fn build(history: &Sequences, future: &Sequences) -> Result<Self, EvaluationError> {
+        Self::of_positives(history, future, &|_| true)
+    }
+
+    /// The truth of one task: of the future, only positives of this action type (a row of the schema's `actions`) are
+    /// relevant.
+    ///
+    /// # Errors
+    /// When no user has such positives in the future, and some positive in the history.
+    pub fn of_task(
+        history: &Sequences,
+        future: &Sequences,
+        action_type: u8,
+    ) -> Result<Self, EvaluationError> {
+        Self::of_positives(history, future, &|at| future.actions.action_type[at] == action_type)
+    }
+
+    /// The truth of the positives at those places of the future for which `counts` holds.
+    fn of_positives(
+        history: &Sequences,
+        future: &Sequences,
+        counts: &dyn Fn(usize) -> bool,
+    ) -> Result<Self, EvaluationError> {
         let mut eligible = vec![false; history.items.ids().len()];
         for &item in &history.actions.item {
             eligible[item as usize] = true;
@@ -39,7 +61,7 @@ impl Truth {
             .collect();
         let mut truth = Self { users: Vec::new(), relevant: Vec::new(), eligible, n_outside: Vec::new() };
         for (user, in_future) in matched_users(history, future) {
-            let mut items = positives(future, in_future);
+            let mut items = positives(future, in_future, counts);
             if items.is_empty() || !history.range(user).any(|at| history.actions.positive[at]) {
                 continue;
             }
@@ -75,10 +97,11 @@ impl Truth {
     }
 }
 
-/// Items of a user's positive actions, repeats included.
-fn positives(sequences: &Sequences, user: usize) -> Vec<u32> {
+/// Items of a user's positive actions for whose places `counts` holds, repeats included.
+fn positives(sequences: &Sequences, user: usize, counts: &dyn Fn(usize) -> bool) -> Vec<u32> {
     let actions = &sequences.actions;
-    sequences.range(user).filter(|&at| actions.positive[at]).map(|at| actions.item[at]).collect()
+    let is_relevant = |&at: &usize| actions.positive[at] && counts(at);
+    sequences.range(user).filter(is_relevant).map(|at| actions.item[at]).collect()
 }
 
 /// (row in history, row in future) of the users of both, ascending by the first.

@@ -15,7 +15,7 @@ use dayvec_evaluation::{
 use dayvec_model::Model;
 use dayvec_registry::checkpoint::{CARD, CONFIG, METRICS};
 use dayvec_registry::evaluation;
-use dayvec_report::{Evaluation, Report, Table};
+use dayvec_report::{Evaluation, Report, Table, TaskRecall};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use serde_json::json;
 
@@ -137,8 +137,10 @@ pub(crate) fn evaluate_model(
         );
         Ok(())
     };
-    run(&model_scorer(model, &data.history, &truth.users)?)?;
+    let scorer = model_scorer(model, &data.history, &truth.users)?;
+    run(&scorer)?;
     let choices = baselines::each(&baseline_input(config, items, data), how.which, how.stop, &mut run)?;
+    let by_task = by_task(&scorer, model, data, &options)?;
     let is_held_out = |user: usize| data.is_held_out(user);
     let days = data.test();
     let table = |users: &str, keep: &dyn Fn(usize) -> bool| Table {
@@ -149,8 +151,32 @@ pub(crate) fn evaluate_model(
     Ok(Evaluation {
         all_users: table("All users", &|_| true),
         held_out: has_held_out.then(|| table("Held-out users", &is_held_out)),
+        by_task,
         choices,
     })
+}
+
+/// The recall of the model for each action that has positives, where there are several.
+fn by_task(
+    scorer: &Embeddings,
+    model: &Model,
+    data: &ModelData,
+    options: &EvalOptions,
+) -> anyhow::Result<Vec<TaskRecall>> {
+    let schema = &model.spec().events;
+    let is_task = |(_, action): &(u8, &String)| schema.positives.iter().any(|rule| rule.action == **action);
+    let tasks: Vec<(u8, &String)> = (0..).zip(&schema.actions).filter(is_task).collect();
+    let mut by_task = Vec::new();
+    for (action_type, task) in tasks.iter().filter(|_| tasks.len() > 1) {
+        let truth = match Truth::of_task(&data.history, &data.future, *action_type) {
+            Err(EvaluationError::NoUsers) => continue, // nobody did it on the test days
+            truth => truth.or_fault().context("find test users")?,
+        };
+        let outcomes = retrieve(scorer, &data.history, &truth, options).or_fault();
+        let allowed = outcomes.with_context(|| format!("evaluate {task}"))?.metrics(&|_| true).seen_allowed;
+        by_task.push(TaskRecall { task: (*task).clone(), n_pairs: allowed.n_pairs, recall: allowed.recall });
+    }
+    Ok(by_task)
 }
 
 /// What the baselines of a configuration are built from.

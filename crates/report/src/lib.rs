@@ -101,9 +101,35 @@ pub struct Evaluation {
     pub all_users: Table,
     /// The held-out users among them, never trained on; absent when there are none.
     pub held_out: Option<Table>,
+    /// The model's recall of each task, over all users; empty where every positive is of the same action.
+    #[serde(default)]
+    pub by_task: Vec<TaskRecall>,
     /// The settings of the baselines that were chosen on the days before the test days.
     #[serde(default)]
     pub choices: Choices,
+}
+
+/// Recall of one task: only positives of one action are relevant (the paper, section 7.6).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecall {
+    /// The action.
+    pub task: String,
+    /// Distinct (user, relevant item) pairs.
+    pub n_pairs: usize,
+    /// Recall, seen items allowed.
+    pub recall: Recall,
+}
+
+impl fmt::Display for TaskRecall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recall { k, micro, .. } = self.recall;
+        let Interval { value, low, high } = micro;
+        write!(
+            f,
+            "the model's recall@{k} of {}: {value:.4} [{low:.4}, {high:.4}], {} pairs",
+            self.task, self.n_pairs
+        )
+    }
 }
 
 impl Evaluation {
@@ -118,6 +144,10 @@ impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.all_users)?;
         self.held_out.iter().try_for_each(|table| write!(f, "\n\n{table}"))?;
+        if !self.by_task.is_empty() {
+            writeln!(f)?;
+            self.by_task.iter().try_for_each(|task| write!(f, "\n{task}"))?;
+        }
         if self.choices.made.is_empty() { Ok(()) } else { write!(f, "\n\n{}", self.choices) }
     }
 }

@@ -238,7 +238,12 @@ fn report(model_id: &str, recall: f64) -> Report {
         actions: 100,
         actions_without_features: 0,
         recall_by_scorer: RecallByScorer::of(&table),
-        evaluation: Evaluation { all_users: table, held_out: None, choices: Choices::default() },
+        evaluation: Evaluation {
+            all_users: table,
+            held_out: None,
+            by_task: Vec::new(),
+            choices: Choices::default(),
+        },
         events: serde_json::Value::Null,
         stray_days: Vec::new(),
         training: Some(TrainingSummary {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use dayvec_core::{Day, FaultKind};
-use dayvec_report::{FreshnessReport, Report, ScorerMetrics};
+use dayvec_report::{FreshnessReport, Report, ScorerMetrics, TaskRecall};
 use dayvec_runtime::fault::WithFault as _;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct TrialRecord {
     pub all_users: ScorerMetrics,
     /// The same over those that were not trained on; absent where there are none.
     pub held_out: Option<ScorerMetrics>,
+    /// Recall of each task; empty where all positives are of the same action.
+    #[serde(default)]
+    pub by_task: Vec<TaskRecall>,
     /// Recall under the protocols of freshness, where the matrix asks for it.
     pub freshness: Option<FreshnessReport>,
     /// Seconds of training.
@@ -78,6 +81,7 @@ impl TrialRecord {
             test_days: report.test_days,
             all_users,
             held_out: report.evaluation.held_out.as_ref().and_then(|table| model(&table.rows)),
+            by_task: report.evaluation.by_task.clone(),
             freshness,
             seconds: training.map_or(0.0, |training| training.seconds),
             tokens_per_s: training.map_or(0.0, |training| training.tokens_per_s),
