@@ -131,7 +131,7 @@ fn is_denial(error: &object_store::Error) -> bool {
 }
 
 /// What to check first when a store of this kind fails.
-fn advice(url: &Url) -> &'static str {
+pub(crate) fn advice(url: &Url) -> &'static str {
     match url.scheme() {
         "file" => "check that the folder is readable and writable and that the disk has space",
         "s3" | "s3a" => {

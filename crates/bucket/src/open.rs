@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
+use crate::error::advice;
 use crate::{BucketError, location};
 
 /// Requests are retried for this long; with one more connection attempt, a missing endpoint is reported within ten
@@ -56,7 +57,7 @@ pub(crate) fn open(url: &Url, options: Options) -> Result<(Arc<dyn ObjectStore>,
         }
         _ => return Err(bad("this kind of store is not supported".into())),
     };
-    Ok((store.map_err(|error| bad(error.to_string()))?, path))
+    Ok((store.map_err(|error| bad(format!("{error}; {}", advice(url))))?, path))
 }
 
 /// The options that a store knows, of those whose names have its prefix.

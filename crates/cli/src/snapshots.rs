@@ -16,11 +16,18 @@ pub struct Args {
     #[arg(long, default_value = "./bucket", value_name = "PLACE")]
     pub bucket: String,
     /// Maximum number of announcements to list, the newest ones.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub last: usize,
     /// Print JSON: one object per announcement, with its manifest.
     #[arg(long)]
     pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err("must be a whole number from 1 on".to_owned()),
+    }
 }
 
 /// An announcement, and its manifest unless that can't be read.

@@ -67,6 +67,8 @@ pub struct NoSuchCheckpoint {
 
 /// A local folder with a checkpoint: `name` itself where it is one, else a copy of the model of that id.
 pub(crate) fn fetch(store: &Store, name: &str, work_dir: &Path) -> anyhow::Result<PathBuf> {
+    // A training prints the URL of its checkpoint.
+    let name = name.strip_prefix(&store.checkpoint_url("")).unwrap_or(name).trim_end_matches('/');
     let folder = Path::new(name);
     if folder.join(SPEC).is_file() {
         return Ok(folder.to_owned());

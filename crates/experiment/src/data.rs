@@ -53,7 +53,8 @@ impl SplitLog {
             builder.push_files(&files.paths)?;
             builder.finish(Keep { newest: None, look_back_days: None })
         };
-        let (all, report) = read().or_fault().with_context(|| format!("read events {}", config.events))?;
+        let (all, report) =
+            read().or_fault().with_context(|| format!("events.url: read {}", config.events))?;
         tracing::info!(users = all.n_users(), items = all.items.ids().len(), "{report}");
         Self::split(config, &all, report)
     }

@@ -200,7 +200,9 @@ pub(crate) fn baseline_input<'a>(
 
 /// The test users and their relevant items.
 pub(crate) fn truth(data: &ModelData) -> anyhow::Result<Truth> {
-    Truth::build(&data.history, &data.future).or_fault().context("find test users")
+    Truth::build(&data.history, &data.future)
+        .or_fault()
+        .with_context(|| format!("find test users: {}", data.test()))
 }
 
 /// The model as a scorer, on the histories of `users`.

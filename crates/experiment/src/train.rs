@@ -29,7 +29,7 @@ use crate::card::card;
 use crate::clock::TrainingClock;
 use crate::config::Config;
 use crate::data::SplitLog;
-use crate::evaluate::{Evaluate, evaluate_model, is_stop};
+use crate::evaluate::{Evaluate, evaluate_model, is_stop, truth};
 use crate::free_cores::FreeCores;
 use crate::items::ItemFeatures;
 use crate::progress::{Observer, Stages, TrainingProgress};
@@ -83,6 +83,7 @@ pub fn train(
     let folder = TrainingFolder::open(&config.work_dir, &spec.model_id)?;
     let read_summary = log.report.clone();
     let data = log.resolve(&items.table, &spec);
+    truth(&data)?; // a test without users is known before hours of training
 
     // Model and loop.
     let training = Training { config, spec: &spec, folder: &folder, config_yaml: &config_yaml, observe };

@@ -3,12 +3,12 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Parser, Subcommand};
 use dayvec_core::{Day, FaultKind, ParseDayError, Shard};
-use dayvec_runtime::exit;
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{self, ConfigArgs};
+use dayvec_runtime::{bound, exit};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -86,8 +86,8 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         Command::Schedule(args) => match prepare(&args)? {
             Some((config, _signals, shutdown)) => {
                 let address = config.schedule.admin_listen;
-                let admin = TcpListener::bind(address).with_context(|| format!("listen on {address}"));
-                schedule(&config, admin.fault(FaultKind::Configuration)?, &shutdown)
+                let admin = bound("schedule.admin_listen", address, TcpListener::bind(address))?;
+                schedule(&config, admin, &shutdown)
             }
             None => Ok(()),
         },

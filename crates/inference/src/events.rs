@@ -51,6 +51,14 @@ impl NewEvents {
     /// days before it. A quiet day in the middle of a log is fine.
     pub(crate) fn check_reach(&self, day: Day) -> anyhow::Result<()> {
         if self.reaches.is_some_and(|last| last >= day) {
+            let newest = self.sequences.actions.timestamp.iter().max();
+            if newest.is_none_or(|&newest| Day::of_timestamp(newest) < day) {
+                tracing::warn!(
+                    %day,
+                    "the log has later days, but no event of this one: its events are missing, or nothing happened; what \
+                     arrives within late_days is taken up by the runs of the next days"
+                );
+            }
             return Ok(());
         }
         let found = match self.reaches {

@@ -9,7 +9,7 @@ use crate::tokens::TokenGroup;
 /// logQ correction of the sampled softmax: what is subtracted from the logits, so that an item which is often drawn is
 /// not punished for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map with `negatives` and `positives`")]
 pub struct Correction {
     /// Of the negatives.
     pub negatives: NegativeCorrection,

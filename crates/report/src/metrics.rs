@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An estimate with its bootstrap 95 % confidence interval over users.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The estimate.
     pub value: f64,
@@ -52,7 +52,9 @@ pub struct Coverage {
 pub struct Retrieval {
     /// The main metric.
     pub recall: Recall,
-    /// NDCG at the same list length, mean over users; what is no hit gains nothing.
+    /// NDCG at the same list length, mean over users; what is no hit gains nothing. 0 in a report that was made
+    /// before there was one.
+    #[serde(default)]
     pub ndcg: Interval,
     /// Absent where no item has an interest label.
     pub interest_entropy: Option<InterestEntropy>,

@@ -75,7 +75,9 @@ impl Target {
     /// With exit code 69 when nothing answers there.
     pub async fn connect(&self, token: Token) -> anyhow::Result<Connection> {
         let connected = self.endpoint.connect().await.fault(FaultKind::Unavailable);
-        let channel = connected.with_context(|| format!("connect to {}", self.address))?;
+        let channel = connected.with_context(|| {
+            format!("connect to {}; is the service running, and is this its address?", self.address)
+        })?;
         Ok(InterceptedService::new(channel, token))
     }
 

@@ -21,4 +21,4 @@ mod listeners;
 
 pub use dayvec_core::{Fault, FaultKind};
 pub use fault::{OrFault, WithFault};
-pub use listeners::Listeners;
+pub use listeners::{Listeners, bound};

@@ -1,11 +1,24 @@
 //! The two sockets of a service, bound before anything else starts.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::{FaultKind, WithFault as _};
+
+/// What came of binding the address of a setting.
+///
+/// # Errors
+/// As [`Listeners::bind`].
+pub fn bound<T>(setting: &str, address: SocketAddr, bound: std::io::Result<T>) -> anyhow::Result<T> {
+    let kind = match bound.as_ref().err().map(std::io::Error::kind) {
+        Some(ErrorKind::AddrInUse) => FaultKind::Unavailable,
+        _ => FaultKind::Configuration,
+    };
+    bound.with_context(|| format!("{setting}: listen on {address}")).fault(kind)
+}
 
 /// Bound sockets. A test binds port 0 and reads the address back.
 #[derive(Debug)]
@@ -20,13 +33,13 @@ impl Listeners {
     /// Bind both.
     ///
     /// # Errors
-    /// With exit code 64 when an address is taken or not this machine's.
+    /// With their setting: unavailable where another program has the port, configuration where the address is not this
+    /// machine's or may not be used.
     pub async fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr| async move {
-            let bound = TcpListener::bind(address).await;
-            bound.with_context(|| format!("listen on {address}")).fault(FaultKind::Configuration)
+        let bind = |setting: &'static str, address: SocketAddr| async move {
+            bound(setting, address, TcpListener::bind(address).await)
         };
-        Ok(Self { traffic: bind(traffic).await?, admin: bind(admin).await? })
+        Ok(Self { traffic: bind("listen", traffic).await?, admin: bind("admin_listen", admin).await? })
     }
 
     /// Where they listen: traffic, admin.
@@ -36,5 +49,22 @@ impl Listeners {
     pub fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr)> {
         let address = |listener: &TcpListener| listener.local_addr().context("read the address of a port");
         Ok((address(&self.traffic)?, address(&self.admin)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault;
+
+    #[tokio::test]
+    async fn a_taken_port_is_worth_a_retry_and_a_foreign_address_is_not() {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (taken, any) = (first.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
+        let error = Listeners::bind(any, taken).await.unwrap_err();
+        assert_eq!(fault::kind(&error), FaultKind::Unavailable);
+        assert!(format!("{error:#}").contains(&format!("admin_listen: listen on {taken}")), "{error:#}");
+        let foreign = Listeners::bind("192.0.2.1:80".parse().unwrap(), any).await.unwrap_err();
+        assert_eq!(fault::kind(&foreign), FaultKind::Configuration, "{foreign:#}");
     }
 }

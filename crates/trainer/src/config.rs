@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayvec_experiment::{Config as ExperimentConfig, SHIPPED};
-use dayvec_runtime::config::{self, ConfigError, duration};
+use dayvec_runtime::config::{self, ConfigError, UserFile, duration};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A valid configuration.
@@ -57,8 +57,9 @@ impl Config {
     /// # Errors
     /// All faults at once.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let service = config::load::<RawSections, ServiceSettings>(file, SHIPPED);
-        match (ExperimentConfig::load(file), service) {
+        let file = UserFile::read(file)?;
+        let service = config::load_over::<RawSections, ServiceSettings>(&file, SHIPPED);
+        match (ExperimentConfig::load_over(&file), service) {
             (Ok(experiment), Ok(service)) => Ok(Self { experiment, service }),
             (
                 Err(ConfigError::Faults { name, mut faults }),

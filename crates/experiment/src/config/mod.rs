@@ -7,7 +7,7 @@ use dayvec_bucket::parse_url;
 use dayvec_core::{Day, EventSchema, ModelSpec};
 use dayvec_items::{BuildOptions, TextColumns};
 use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection, Sizes};
-use dayvec_runtime::config::{self, ConfigError};
+use dayvec_runtime::config::{self, ConfigError, UserFile};
 use serde::{Serialize, Serializer};
 use serde_yaml::Mapping;
 use url::Url;
@@ -67,7 +67,15 @@ impl Config {
     /// # Errors
     /// Every fault at once.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        config::load::<RawConfig, Self>(file, SHIPPED)
+        Self::load_over(&UserFile::read(file)?)
+    }
+
+    /// [`Self::load`] for a file that was read before.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn load_over(file: &UserFile) -> Result<Self, ConfigError> {
+        config::load_over::<RawConfig, Self>(file, SHIPPED)
     }
 
     /// The same configuration with some settings replaced, by dotted name: `run.steps`, `model.dim`. Values are YAML.

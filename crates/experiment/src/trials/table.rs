@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use super::matrix::{Matrix, MatrixRow};
 use super::record::TrialRecord;
 
+/// A figure of a record, where it has one.
+type Figure = dyn Fn(&TrialRecord) -> Option<f64>;
+
 /// A column: its head, the figure of a record where it has one, and the paper's of a row.
 struct Column {
     head: String,
-    figure: Box<dyn Fn(&TrialRecord) -> Option<f64>>,
+    figure: Box<Figure>,
     published: fn(&MatrixRow) -> Option<f64>,
 }
 

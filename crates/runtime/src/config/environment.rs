@@ -17,6 +17,31 @@ pub(super) fn is_misspelt(name: &str) -> bool {
     !name.starts_with(PREFIX) && name.strip_prefix(NEARLY).is_some_and(|rest| rest.contains("__"))
 }
 
+/// Variables that spell a setting of `config`, but for underscores or case, with that setting: `DAYVEC_RUN_STEPS`,
+/// `dayvec__run__steps`. They may be another program's, as `DAYVEC_BUCKET` is of docker-compose.yml.
+pub(super) fn unread(config: &Value, variables: &[(String, String)]) -> Vec<(String, String)> {
+    let words = |name: &str| name.to_lowercase().replace("__", "_");
+    let mut settings = Vec::new();
+    collect(config, "", &mut settings);
+    let spelt = |name: &str| {
+        let rest = words(name);
+        let rest = rest.strip_prefix("dayvec_")?;
+        settings.iter().find(|setting| setting.replace('.', "_") == rest)
+    };
+    let candidates = variables.iter().filter(|(name, _)| !name.starts_with(PREFIX) && !is_misspelt(name));
+    candidates.filter_map(|(name, _)| Some((name.clone(), spelt(name)?.clone()))).collect()
+}
+
+/// The dotted names of all settings and sections of a map.
+fn collect(config: &Value, prefix: &str, into: &mut Vec<String>) {
+    for (key, value) in config.as_mapping().into_iter().flatten() {
+        let Some(key) = key.as_str() else { continue };
+        let name = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        collect(value, &name, into);
+        into.push(name);
+    }
+}
+
 /// Write every variable of ours over `config`; a key that does not exist is added, for the reader to refuse.
 /// Returns the names of these variables, sorted.
 ///
@@ -50,5 +75,35 @@ fn set(config: &mut Value, keys: &[&str], value: Value) {
             mapping.clear();
         }
         set(mapping.entry(Value::from(*key)).or_insert(Value::Null), rest, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_nearly_spell_a_setting_are_found() {
+        let config = serde_yaml::from_str("bucket: ./b\nrun: {steps: 3, checkpoint_steps: 5}\n").unwrap();
+        let variables = [
+            "DAYVEC_BUCKET",
+            "DAYVEC_RUN_CHECKPOINT_STEPS",
+            "dayvec__run__steps",
+            "DAYVEC__RUN__STEPS", // right
+            "DAYVEC_RUN__STEPS",  // a fault of its own
+            "DAYVEC_TOKEN",
+            "BUCKET",
+        ]
+        .map(|name| (name.to_owned(), String::new()));
+        let found = unread(&config, &variables);
+        let found: Vec<_> = found.iter().map(|(name, setting)| (name.as_str(), setting.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("DAYVEC_BUCKET", "bucket"),
+                ("DAYVEC_RUN_CHECKPOINT_STEPS", "run.checkpoint_steps"),
+                ("dayvec__run__steps", "run.steps"),
+            ]
+        );
     }
 }

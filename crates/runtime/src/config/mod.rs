@@ -40,6 +40,27 @@ pub enum ConfigError {
     Faults { name: String, faults: Vec<String> },
 }
 
+/// A user's file, read once: a pipe can't be read again.
+#[derive(Debug, Clone)]
+pub struct UserFile {
+    /// Its name in messages.
+    name: String,
+    text: String,
+}
+
+impl UserFile {
+    /// Read a file; without one, nothing differs from what is shipped.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`].
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = file else { return Ok(Self { name: SHIPPED.to_owned(), text: String::new() }) };
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Ok(Self { name: path.display().to_string(), text })
+    }
+}
+
 /// Read `shipped_yaml`, `file` over it, and the environment over both; check.
 ///
 /// # Errors
@@ -49,14 +70,19 @@ where
     Raw: DeserializeOwned,
     C: TryFrom<Raw, Error = Vec<String>>,
 {
-    let (name, text) = match file {
-        None => (SHIPPED.to_owned(), String::new()),
-        Some(path) => {
-            let read = std::fs::read_to_string(path);
-            let read = read.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source });
-            (path.display().to_string(), read?)
-        }
-    };
+    load_over::<Raw, C>(&UserFile::read(file)?, shipped_yaml)
+}
+
+/// [`load`] for a file that was read before.
+///
+/// # Errors
+/// [`ConfigError::Faults`], as [`load`].
+pub fn load_over<Raw, C>(file: &UserFile, shipped_yaml: &str) -> Result<C, ConfigError>
+where
+    Raw: DeserializeOwned,
+    C: TryFrom<Raw, Error = Vec<String>>,
+{
+    let UserFile { name, text } = file.clone();
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     parse::<Raw, C>(Source { name, text, shipped: shipped_yaml }, variables)
@@ -126,6 +152,13 @@ where
         .filter(|name| environment::is_misspelt(name))
         .map(|name| format!("{name}: a setting's variable begins with two underscores, DAYVEC__"))
         .collect();
+    for (variable, setting) in environment::unread(&value, &variables) {
+        tracing::warn!(
+            variable,
+            "this variable of the environment is not read; that of the setting {setting} is {}",
+            environment::name_of(&setting)
+        );
+    }
     let variables = environment::apply(&mut value, variables);
     let (raw, mut faults) = faults::read::<Raw>(value, &shipped);
     faults.extend(misspelt);
