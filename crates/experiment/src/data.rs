@@ -22,6 +22,8 @@ use crate::store::Store;
 pub(crate) struct SplitLog {
     /// Counts of good and bad rows.
     pub(crate) report: ReadSummary,
+    /// Its last day; stray rows may lie behind it.
+    pub(crate) last: Day,
     /// How it is split.
     pub(crate) protocol: SplitProtocol,
     /// Where it is split.
@@ -56,6 +58,14 @@ impl SplitLog {
         let (all, report) =
             read().or_fault().with_context(|| format!("events.url: read {}", config.events))?;
         tracing::info!(users = all.n_users(), items = all.items.ids().len(), "{report}");
+        if report.outside_range > 0 {
+            tracing::warn!(
+                rows = report.outside_range,
+                earliest = %raw.earliest,
+                latest = %raw.latest,
+                "left out rows outside events.earliest and events.latest"
+            );
+        }
         Self::split(config, &all, report)
     }
 
@@ -96,7 +106,21 @@ impl SplitLog {
             return Err(fault).fault(FaultKind::Data);
         }
         log_action_types(&history, config.schema());
-        Ok(Self { report, protocol, split, stray_days: stray, history, future })
+        Ok(Self { report, last, protocol, split, stray_days: stray, history, future })
+    }
+
+    /// Refuse a test window behind the end of the log.
+    pub(crate) fn check_test_days(&self) -> anyhow::Result<()> {
+        let cut_off = self.split.cut_off;
+        if self.protocol == SplitProtocol::LeaveOneOut || cut_off <= self.last {
+            return Ok(());
+        }
+        let fault = anyhow!(
+            "split.cut_off {cut_off} is after the log's last day, {}: there is nothing to test on; choose an earlier day, \
+             or null",
+            self.last
+        );
+        Err(fault).fault(FaultKind::Data)
     }
 
     /// The facts about the data that go into the spec of a model.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use dayvec_core::{FaultKind, ItemTable, Sequences};
-use dayvec_items::{build_items, items_version, read_item_text, read_items, write_items};
+use dayvec_items::{ItemText, build_items, items_version, read_item_text, read_items, write_items};
 use dayvec_registry::item_features::{TABLE, key};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::log::fetch_table;
@@ -36,7 +36,9 @@ impl ItemFeatures {
                     Some((url, columns)) => {
                         let table = fetch(store, url, &staging).context("items.build.text.path")?;
                         let text = read_item_text(&table, columns).or_fault();
-                        Some(text.context("items.build.text")?)
+                        let text = text.context("items.build.text")?;
+                        check_text(history, &text)?;
+                        Some(text)
                     }
                 };
                 let table = build_items(history, text.as_ref(), options);
@@ -92,6 +94,22 @@ impl ItemFeatures {
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         store.write_new(&key(&self.version), bytes).map(drop)
     }
+}
+
+/// Refuse text of other items, and say how many items of the log have some.
+fn check_text(history: &Sequences, text: &ItemText) -> anyhow::Result<()> {
+    let ids = history.items.ids();
+    let with_text = ids.iter().filter(|id| text.ids.find(id).is_some()).count();
+    tracing::info!(items = ids.len(), with_text, "item text");
+    if with_text > 0 || ids.is_empty() {
+        return Ok(());
+    }
+    let (of_log, of_text) = (ids.get(0), text.ids.ids().iter().next().unwrap_or("none"));
+    Err(anyhow!(
+        "items.build.text: no item of the log has text; ids of the log look like `{of_log}`, those of the text like \
+         `{of_text}`: set columns.item_id to the column with the log's ids"
+    ))
+    .fault(FaultKind::Data)
 }
 
 /// A path on this machine of the user's table at `url`.

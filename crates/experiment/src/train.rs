@@ -68,6 +68,7 @@ pub fn train(
 
     // Data: the log, split at the cut-off, and features of its items.
     let log = stages.time("read_events", || SplitLog::read(config, store, config.schema()))?;
+    log.check_test_days()?;
     let items = stages.time("items", || ItemFeatures::prepare(config, store, &log.history))?;
     let cut_off = log.split.cut_off;
     let config_yaml = config.resolved_yaml(cut_off);

@@ -15,11 +15,11 @@ use crate::error::{Result, SequencesError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadRow {
-    /// The user id is null.
+    /// The user id is null, or not UTF-8.
     NullUserId,
     /// The user id is the empty text.
     EmptyUserId,
-    /// The item id is null.
+    /// The item id is null, or not UTF-8.
     NullItemId,
     /// The item id is the empty text.
     EmptyItemId,
@@ -31,6 +31,8 @@ pub enum BadRow {
     NullAction,
     /// The schema does not list the action.
     UnknownAction,
+    /// The duration is not a finite number.
+    UnreadableDuration,
 }
 
 impl BadRow {
@@ -38,14 +40,15 @@ impl BadRow {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::NullUserId => "null user id",
+            Self::NullUserId => "null or unreadable user id",
             Self::EmptyUserId => "empty user id",
-            Self::NullItemId => "null item id",
+            Self::NullItemId => "null or unreadable item id",
             Self::EmptyItemId => "empty item id",
             Self::NullTimestamp => "null or unreadable timestamp",
             Self::ImplausibleTime => "implausible time (outside 1990 to 2100)",
             Self::NullAction => "null action",
             Self::UnknownAction => "unknown action",
+            Self::UnreadableDuration => "duration that is not a finite number",
         }
     }
 }

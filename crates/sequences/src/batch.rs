@@ -116,6 +116,8 @@ pub(crate) enum RowStatus {
     Good,
     /// Not in the time range that was asked for; the rest of the row is not checked.
     Outside,
+    /// An empty line of a CSV file.
+    Blank,
     Bad(BadRow),
 }
 
@@ -152,7 +154,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// The first fault of a row, in this order, is its reason: time, user, item, action.
+    /// The first fault of a row, in this order, is its reason: time, user, item, action, duration.
     pub(crate) fn check(&self, scale: TimeScale, range_s: (i64, i64), labels: &Labels) -> CheckedRows {
         let mut statuses = Vec::with_capacity(self.time.len());
         let mut timestamp = Vec::with_capacity(self.time.len());
@@ -172,7 +174,30 @@ impl<'a> Batch<'a> {
             None => vec![0; statuses.len()],
             Some(actions) => check_actions(actions, &mut statuses, labels),
         };
+        if let Some(durations) = self.duration {
+            for (duration, status) in numbers(durations).zip(&mut statuses) {
+                if duration.is_some_and(f32::is_infinite) && *status == RowStatus::Good {
+                    *status = RowStatus::Bad(BadRow::UnreadableDuration);
+                }
+            }
+        }
         CheckedRows { statuses, timestamp, action_type }
+    }
+
+    /// Take the rows that hold nothing at all for empty lines.
+    pub(crate) fn find_blank_lines(&self, statuses: &mut [RowStatus]) {
+        if !statuses.contains(&RowStatus::Bad(BadRow::NullTimestamp)) {
+            return;
+        }
+        let (mut user, mut item) = (Vec::new(), Vec::new());
+        self.user.for_each(|id| user.push(matches!(id, None | Some(Id::Text("")))));
+        self.item.for_each(|id| item.push(matches!(id, None | Some(Id::Text("")))));
+        for (row, status) in statuses.iter_mut().enumerate() {
+            let no_action = self.action.is_none_or(|actions| actions.get(row).is_none_or(str::is_empty));
+            if *status == RowStatus::Bad(BadRow::NullTimestamp) && user[row] && item[row] && no_action {
+                *status = RowStatus::Blank;
+            }
+        }
     }
 
     /// 1 + row of the surface of good events, 0 for none; empty without a surface column, `None` on too many.

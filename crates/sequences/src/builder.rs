@@ -1,5 +1,6 @@
 //! The reader: files in, sequences and a summary out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use polars::prelude::DataFrame;
 use crate::arrange::{Dictionaries, Keep, arrange};
 use crate::bad_rows::{BadRowLimit, BadRows};
 use crate::batch::{Batch, CheckedRows, RowStatus};
-use crate::columns::TimeScale;
+use crate::columns::{TimeScale, name};
 use crate::error::{Result, SequencesError};
 use crate::intern::FastInterner;
 use crate::positive::Labels;
@@ -43,6 +44,10 @@ pub struct SequenceBuilder {
     files: Vec<PathBuf>,
     /// The event column holds keys of a state file, not ids.
     raw_event_keys: bool,
+    /// Optional columns that some file has.
+    optional: BTreeSet<&'static str>,
+    /// Empty lines of the file that is being read.
+    blank: u64,
 }
 
 /// Where a batch is from.
@@ -51,6 +56,7 @@ struct BatchOrigin {
     scale: TimeScale,
     /// Row in the file of the batch's first row.
     first_row: u64,
+    has_blank_lines: bool,
 }
 
 impl SequenceBuilder {
@@ -74,6 +80,8 @@ impl SequenceBuilder {
             summary: ReadSummary::default(),
             files: Vec::new(),
             raw_event_keys: false,
+            optional: BTreeSet::new(),
+            blank: 0,
         })
     }
 
@@ -91,14 +99,20 @@ impl SequenceBuilder {
     pub fn push_files(&mut self, files: &[PathBuf]) -> Result<()> {
         for path in files {
             let scan = Scan::open(&self.schema, path)?;
-            let mut origin = BatchOrigin { path: path.as_path().into(), scale: scan.scale, first_row: 0 };
+            let mut origin = BatchOrigin {
+                path: path.as_path().into(),
+                scale: scan.scale,
+                first_row: 0,
+                has_blank_lines: scan.has_blank_lines,
+            };
+            self.optional.extend(&scan.optional);
             scan.batches(|frame| {
                 self.push_batch(&frame, &origin)?;
                 origin.first_row += frame.height() as u64;
                 Ok(())
             })?;
             self.summary.files += 1;
-            self.summary.rows += origin.first_row;
+            self.summary.rows += origin.first_row - std::mem::take(&mut self.blank);
             self.files.push(path.clone());
             tracing::debug!(file = %path.display(), rows = origin.first_row, "read events");
         }
@@ -116,7 +130,27 @@ impl SequenceBuilder {
             files.truncate(3);
             return Err(SequencesError::EmptyLog { n_files, files });
         }
+        self.warn_of_absent_columns();
         self.finish_any(keep)
+    }
+
+    /// A column that the schema names and that no file has is most often a slip.
+    fn warn_of_absent_columns(&self) {
+        let names = &self.schema.columns;
+        let optional = [
+            (name::SURFACE, &names.surface),
+            (name::DURATION, &names.duration_s),
+            (name::EVENT, &names.event_id),
+        ];
+        for (role, column) in optional {
+            if let Some(column) = column.as_ref().filter(|_| !self.optional.contains(role)) {
+                tracing::warn!(
+                    setting = format!("events.schema.columns.{role}"),
+                    column,
+                    "no file has this column; set the setting to null if the log has none"
+                );
+            }
+        }
     }
 
     /// The same, also of nothing.
@@ -153,7 +187,12 @@ impl SequenceBuilder {
             ),
         })?;
         let range_s = (self.options.from_s, self.options.until_s);
-        let checked = batch.check(origin.scale, range_s, &self.labels);
+        let mut checked = batch.check(origin.scale, range_s, &self.labels);
+        if origin.has_blank_lines {
+            batch.find_blank_lines(&mut checked.statuses);
+            let blank = checked.statuses.iter().filter(|status| **status == RowStatus::Blank).count() as u64;
+            self.blank += blank;
+        }
         let statuses = checked.statuses.as_slice();
         batch.note_bad(statuses, &mut self.bad, &origin.path, origin.first_row);
         let (users, items, labels) = (&mut self.users, &mut self.items, &mut self.labels);
@@ -187,8 +226,10 @@ impl SequenceBuilder {
     /// Time, action and label of the good rows; counts the others.
     fn complete(&mut self, rows: &mut EventRows, checked: CheckedRows) {
         let CheckedRows { statuses, mut timestamp, mut action_type } = checked;
-        let plausible =
-            timestamp.iter().zip(&statuses).filter(|(_, status)| !matches!(status, RowStatus::Bad(_)));
+        let plausible = timestamp
+            .iter()
+            .zip(&statuses)
+            .filter(|(_, status)| matches!(status, RowStatus::Good | RowStatus::Outside));
         self.summary.newest_s = self.summary.newest_s.max(plausible.map(|(&at, _)| at).max());
         if rows.user.len() < statuses.len() {
             self.summary.outside_range +=

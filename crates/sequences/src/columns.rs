@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use dayvec_core::{EventSchema, SECONDS_PER_DAY};
-use polars::prelude::{self as pl, DataType, Expr, col};
+use polars::prelude::{
+    self as pl, Column, DataType, Expr, Field, Int64Chunked, IntoColumn, StringChunked, col, lit, when,
+};
 
 use crate::error::{Result, SequencesError};
+use crate::log::Format;
+use crate::time_text;
 
 /// Names that the columns have in a batch, whatever the log calls them.
 pub(crate) mod name {
@@ -42,6 +46,8 @@ pub(crate) struct FileColumns {
     /// `f32`; time to `i64`.
     pub(crate) select: Vec<Expr>,
     pub(crate) scale: TimeScale,
+    /// Optional columns of the schema that the file has.
+    pub(crate) optional: Vec<&'static str>,
 }
 
 const ID_TYPES: &str = "text or integer";
@@ -64,16 +70,20 @@ pub(crate) fn plan(schema: &EventSchema, found: &pl::Schema, path: &Path) -> Res
         let dtype = file.required(name::ACTION, column, hint)?;
         select.push(file.text(name::ACTION, column, dtype)?);
     }
+    let mut optional = Vec::new();
     if let Some((column, dtype)) = file.optional(names.surface.as_ref()) {
         select.push(file.text(name::SURFACE, column, dtype)?);
+        optional.push(name::SURFACE);
     }
     if let Some((column, dtype)) = file.optional(names.duration_s.as_ref()) {
         select.push(file.duration(column, dtype)?);
+        optional.push(name::DURATION);
     }
     if let Some((column, dtype)) = file.optional(names.event_id.as_ref()) {
         select.push(file.id(name::EVENT, column, dtype)?);
+        optional.push(name::EVENT);
     }
-    Ok(FileColumns { select, scale })
+    Ok(FileColumns { select, scale, optional })
 }
 
 struct FileSchema<'a> {
@@ -111,6 +121,7 @@ impl FileSchema<'_> {
         let cast = match dtype {
             DataType::String | DataType::UInt64 => col(column),
             dtype if dtype.is_integer() => col(column).strict_cast(DataType::Int64),
+            DataType::Binary => utf8(column),
             dtype if is_texty(dtype) => col(column).strict_cast(DataType::String),
             _ => return Err(self.wrong_type(role, column, dtype, ID_TYPES)),
         };
@@ -120,6 +131,7 @@ impl FileSchema<'_> {
     fn text(&self, role: &'static str, column: &str, dtype: &DataType) -> Result<Expr> {
         let cast = match dtype {
             DataType::String => col(column),
+            DataType::Binary => utf8(column),
             dtype if dtype.is_integer() || dtype.is_bool() || is_texty(dtype) => {
                 col(column).strict_cast(DataType::String)
             }
@@ -129,10 +141,19 @@ impl FileSchema<'_> {
     }
 
     fn duration(&self, column: &str, dtype: &DataType) -> Result<Expr> {
-        if !dtype.is_primitive_numeric() && !dtype.is_null() {
+        let is_csv = Format::of(self.path) == Some(Format::Csv);
+        let is_read = dtype.is_primitive_numeric() || dtype.is_null() || is_csv && *dtype == DataType::String;
+        if !is_read {
             return Err(self.wrong_type(name::DURATION, column, dtype, "a number of seconds"));
         }
-        Ok(col(column).cast(DataType::Float32).alias(name::DURATION))
+        let number = col(column).cast(DataType::Float32);
+        if *dtype != DataType::String {
+            return Ok(number.alias(name::DURATION));
+        }
+        // Text that is no number becomes infinite, which no duration is, so that its row is counted as bad.
+        let is_unreadable =
+            number.clone().is_null().and(col(column).is_not_null()).and(col(column).neq(lit("")));
+        Ok(when(is_unreadable).then(lit(f32::INFINITY)).otherwise(number).alias(name::DURATION))
     }
 
     fn time(&self, schema: &EventSchema, dtype: &DataType) -> Result<(Expr, TimeScale)> {
@@ -147,8 +168,22 @@ impl FileSchema<'_> {
             dtype if dtype.is_primitive_numeric() || dtype.is_null() => {
                 TimeScale::PerSecond(schema.time_unit.per_second())
             }
+            DataType::String => {
+                let unit = schema.time_unit;
+                let parse = move |column: Column| {
+                    let texts = column.str()?;
+                    let times: Int64Chunked =
+                        texts.iter().map(|text| time_text::microseconds(text?, unit)).collect();
+                    Ok(times.with_name(column.name().clone()).into_column())
+                };
+                let dtype =
+                    |_: &pl::Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::Int64));
+                let times = col(column).map(parse, dtype).alias(name::TIME);
+                return Ok((times, TimeScale::PerSecond(time_text::PER_SECOND)));
+            }
             _ => {
-                let expected = "an integer (its unit is `time_unit`), a timestamp or a date";
+                let expected = "an integer (its unit is `time_unit`), a timestamp, a date, or text such as \
+                                2024-03-20T10:30:00Z";
                 return Err(self.wrong_type(name::TIME, column, dtype, expected));
             }
         };
@@ -158,7 +193,17 @@ impl FileSchema<'_> {
 
 /// Types other than text that have one text a value.
 fn is_texty(dtype: &DataType) -> bool {
-    dtype.is_null() || dtype.is_categorical() || dtype.is_enum() || matches!(dtype, DataType::Binary)
+    dtype.is_null() || dtype.is_categorical() || dtype.is_enum()
+}
+
+/// A column of bytes as text; null where they are not UTF-8.
+fn utf8(column: &str) -> Expr {
+    let decode = |column: Column| {
+        let bytes = column.binary()?;
+        let texts: StringChunked = bytes.iter().map(|bytes| std::str::from_utf8(bytes?).ok()).collect();
+        Ok(texts.with_name(column.name().clone()).into_column())
+    };
+    col(column).map(decode, |_, field| Ok(Field::new(field.name().clone(), DataType::String)))
 }
 
 /// The columns that are text in a CSV file whatever its first rows look like, so that an id `007` stays itself.

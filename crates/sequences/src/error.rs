@@ -29,6 +29,9 @@ pub enum SequencesError {
     /// A file is neither Parquet nor CSV by its name.
     #[error("{} is not a .parquet, .pq or .csv file", path.display())]
     UnknownFormat { path: PathBuf },
+    /// A file with the name of a CSV file is compressed.
+    #[error("{} is compressed ({compression}); decompress it, or write Parquet, which is compressed inside", path.display())]
+    Compressed { path: PathBuf, compression: &'static str },
     /// A column that the schema names is not in a file.
     #[error(
         "{} has no column `{column}` for {role}, only {found:?}; set the name in the event schema, `columns: {{ {role}: NAME }}`{hint}",
@@ -86,6 +89,7 @@ impl Fault for SequencesError {
             | Self::NoFiles { .. }
             | Self::EmptyLog { .. }
             | Self::UnknownFormat { .. }
+            | Self::Compressed { .. }
             | Self::MissingColumn { .. }
             | Self::ColumnType { .. }
             | Self::TooManySurfaces { .. }

@@ -33,6 +33,7 @@ pub mod split;
 pub mod state;
 mod store;
 mod summary;
+mod time_text;
 
 pub use arrange::Keep;
 pub use bad_rows::BadRow;

@@ -1,6 +1,8 @@
 //! Streams the mapped columns of one file, in order, in bounded batches; polars decodes the next batch on its own
 //! threads while the caller works on this one.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +12,8 @@ use std::thread;
 use dayvec_core::EventSchema;
 use polars::error::PolarsError;
 use polars::prelude::{
-    DataFrame, DataType, Engine, LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath, PlanCallback,
-    ScanArgsParquet, Schema,
+    DataFrame, DataType, Engine, HiveOptions, LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath,
+    PlanCallback, ScanArgsParquet, Schema,
 };
 
 use crate::columns::{self, TimeScale};
@@ -23,6 +25,10 @@ pub(crate) struct Scan<'a> {
     path: &'a Path,
     frame: LazyFrame,
     pub(crate) scale: TimeScale,
+    /// Optional columns of the schema that the file has.
+    pub(crate) optional: Vec<&'static str>,
+    /// Whether a row without any value is an empty line.
+    pub(crate) has_blank_lines: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -30,12 +36,21 @@ impl<'a> Scan<'a> {
         let failed = |source| SequencesError::Polars { action: "read", path: path.to_owned(), source };
         let mut frame = match Format::of(path) {
             Some(Format::Parquet) => open_parquet(path).map_err(failed)?,
-            Some(Format::Csv) => open_csv(schema, path).map_err(failed)?,
+            Some(Format::Csv) => {
+                refuse_compressed(path)?;
+                guarded(|| open_csv(schema, path)).map_err(failed)?
+            }
             None => return Err(SequencesError::UnknownFormat { path: path.to_owned() }),
         };
         let found = guarded(|| frame.collect_schema()).map_err(failed)?;
         let columns = columns::plan(schema, &found, path)?;
-        Ok(Self { path, frame: frame.select(columns.select), scale: columns.scale })
+        Ok(Self {
+            path,
+            frame: frame.select(columns.select),
+            scale: columns.scale,
+            optional: columns.optional,
+            has_blank_lines: Format::of(path) == Some(Format::Csv),
+        })
     }
 
     /// Calls `each` with the file's rows, in their order; an error of `each` ends the scan.
@@ -67,8 +82,25 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, PolarsError>) -> Result<T, Polars
 }
 
 fn open_parquet(path: &Path) -> Result<LazyFrame, PolarsError> {
-    let args = ScanArgsParquet { glob: false, cache: false, ..ScanArgsParquet::default() };
+    // Folders named `column=value` say nothing about the rows: what a file says stands.
+    let hive_options = HiveOptions::new_disabled();
+    let args = ScanArgsParquet { glob: false, cache: false, hive_options, ..ScanArgsParquet::default() };
     LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, args)
+}
+
+/// The first bytes of compressed files.
+const COMPRESSED: [(&[u8], &str); 3] =
+    [(&[0x1f, 0x8b], "gzip"), (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (b"BZh", "bzip2")];
+
+fn refuse_compressed(path: &Path) -> Result<()> {
+    let mut head = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read(&mut head));
+    let n_read =
+        read.map_err(|source| SequencesError::Io { action: "read", path: path.to_owned(), source })?;
+    match COMPRESSED.iter().find(|(magic, _)| head[..n_read].starts_with(magic)) {
+        Some(&(_, compression)) => Err(SequencesError::Compressed { path: path.to_owned(), compression }),
+        None => Ok(()),
+    }
 }
 
 /// Numbers and times are of the type that the first 100 rows have; a field that is not of its column's type is
@@ -88,12 +120,9 @@ fn open_csv(schema: &EventSchema, path: &Path) -> Result<LazyFrame, PolarsError>
     for column in columns::text_columns(schema).filter(|column| inferred.contains(column)) {
         overwrite.insert(column.into(), DataType::String);
     }
+    // As text, so that what is no number is seen.
     if let Some(column) = schema.columns.duration_s.as_deref().filter(|column| inferred.contains(column)) {
-        overwrite.insert(column.into(), DataType::Float64);
-    }
-    let time = schema.columns.timestamp.as_str();
-    if inferred.get(time) == Some(&DataType::String) {
-        overwrite.insert(time.into(), DataType::Int64);
+        overwrite.insert(column.into(), DataType::String);
     }
     reader().with_dtype_overwrite(Some(Arc::new(overwrite))).finish()
 }

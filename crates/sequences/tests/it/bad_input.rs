@@ -1,7 +1,7 @@
 //! Each kind of bad input: what is counted, and what the error says.
 
-use dayvec_core::EventSchema;
-use dayvec_sequences::{BadRow, ReadOptions, SequenceBuilder, SequencesError};
+use dayvec_core::{EventSchema, Sequences};
+use dayvec_sequences::{BadRow, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 use polars::prelude::{Column, DataType, IntoColumn, NamedFrom, Series};
 
 use crate::log::{ALL, DAY, columns_of, lines, options, read, read_columns, shop, write_parquet};
@@ -58,8 +58,8 @@ fn a_column_of_a_wrong_type() {
     log[0] = Column::new("user_id".into(), [1.0f64]);
     refused(&shop(), log, &["`user_id`", "f64", "text or integer"]);
     let mut log = columns_of(&good(1));
-    log[3] = Column::new("timestamp".into(), ["2011-12-09"]);
-    let error = refused(&shop(), log, &["`timestamp`", "str", "`time_unit`"]);
+    log[3] = Column::new("timestamp".into(), [true]);
+    let error = refused(&shop(), log, &["`timestamp`", "bool", "`time_unit`"]);
     assert!(matches!(error, SequencesError::ColumnType { .. }));
 }
 
@@ -111,7 +111,7 @@ fn null_and_empty_ids_and_times_are_counted_by_reason() {
     assert_eq!(serde_json::to_value(&report).unwrap()["bad"]["null_item_id"], 1);
     let samples = std::fs::read_to_string(&quarantine).unwrap();
     let file_text = file.display();
-    for (reason, row) in [("null user id", 0), ("empty user id", 1), ("null item id", 2), ("null action", 4)]
+    for (reason, row) in [("null or unreadable user id", 0), ("empty user id", 1), ("null or unreadable item id", 2), ("null action", 4)]
     {
         let line = format!("{reason},\"{file_text}\",{row},\"\"");
         assert!(samples.contains(&line), "no {line} in {samples}");
@@ -119,7 +119,7 @@ fn null_and_empty_ids_and_times_are_counted_by_reason() {
     let message = read(&shop(), &[file], with_limit(0.01), ALL).unwrap_err().to_string();
     for words in [
         "6 of 7 rows are bad (85.71 %; the limit is 1.00 %)",
-        "null item id 1",
+        "null or unreadable item id 1",
         "examples are in",
         "quarantine.csv",
     ] {
@@ -131,10 +131,10 @@ fn null_and_empty_ids_and_times_are_counted_by_reason() {
 fn all_null_ids() {
     let mut log = columns_of(&good(3));
     log[0] = Series::new_null("user_id".into(), 3).into_column();
-    refused(&shop(), log, &["null user id 3"]);
+    refused(&shop(), log, &["null or unreadable user id 3"]);
     let mut log = columns_of(&good(3));
     log[1] = Series::new("item_id".into(), [None::<i64>, None, None]).into_column();
-    refused(&shop(), log, &["null item id 3"]);
+    refused(&shop(), log, &["null or unreadable item id 3"]);
 }
 
 #[test]
@@ -159,8 +159,9 @@ fn fields_of_csv_that_cannot_be_read_are_bad_rows() {
     std::fs::write(&path, text).unwrap();
     let lenient = ReadOptions { max_bad_share: 0.05, ..options() };
     let (_, report) = read(&shop(), &[path], lenient, ALL).unwrap();
-    assert_eq!(report.bad, [(BadRow::NullTimestamp, 1), (BadRow::NullUserId, 1)].into());
-    assert_eq!(report.kept, 201);
+    let reasons = [BadRow::NullTimestamp, BadRow::NullUserId, BadRow::UnreadableDuration];
+    assert_eq!(report.bad, reasons.map(|reason| (reason, 1)).into());
+    assert_eq!(report.kept, 200);
 }
 
 #[test]
@@ -187,4 +188,67 @@ fn a_schema_that_contradicts_itself() {
     schema.actions.push("view".into());
     let error = SequenceBuilder::new(&schema, options()).err().unwrap().to_string();
     assert!(error.contains("listed twice") && error.contains("positives"), "{error}");
+}
+
+/// Reads a CSV file with one bad row in two tolerated.
+fn csv(schema: &EventSchema, text: &str) -> (Sequences, ReadSummary) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.csv");
+    std::fs::write(&path, text).unwrap();
+    read(schema, &[path], ReadOptions { max_bad_share: 0.5, ..options() }, ALL).unwrap()
+}
+
+#[test]
+fn empty_lines_of_a_csv_are_no_rows() {
+    let text = format!("user_id,item_id,action,timestamp\nu,a,view,{DAY}\n\nu,b,view,{}\n\n\n", DAY + 1);
+    let (sequences, report) = csv(&shop(), &text);
+    assert_eq!(lines(&sequences), ["u: b view 1, a view 0"]);
+    assert_eq!((report.rows, report.n_bad()), (2, 0));
+    // A row with anything in it is one.
+    let (_, report) = csv(&shop(), &format!("user_id,item_id,action,timestamp\nu,a,view,{DAY}\nu,,,\n"));
+    assert_eq!((report.rows, report.bad), (2, [(BadRow::NullTimestamp, 1)].into()));
+}
+
+#[test]
+fn a_duration_that_is_no_number_is_a_bad_row() {
+    let rows = ["1.5", "", "00:00:12", "12s", "inf", "nan"].iter().enumerate();
+    let rows = rows.map(|(row, duration)| format!("u,i{row},view,{},{duration}\n", DAY + row as i64));
+    let header = "user_id,item_id,action,timestamp,duration_s\n".to_owned();
+    let (sequences, report) = csv(&shop(), &rows.fold(header, |text, row| text + &row));
+    assert_eq!(lines(&sequences), ["u: i5 view 5, i1 view 1, i0 view 0"]);
+    assert_eq!(report.bad, [(BadRow::UnreadableDuration, 3)].into());
+    assert_eq!(sequences.actions.duration_s[2], 1.5);
+    assert!(sequences.actions.duration_s[..2].iter().all(|duration| duration.is_nan()));
+
+    let mut log = columns_of(&good(2));
+    log.push(Column::new("duration_s".into(), [1e39f64, 2.0]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_parquet(&folder.path().join("events.parquet"), log);
+    let (sequences, report) =
+        read(&shop(), &[file], ReadOptions { max_bad_share: 0.5, ..options() }, ALL).unwrap();
+    assert_eq!((sequences.n_actions(), report.bad), (1, [(BadRow::UnreadableDuration, 1)].into()));
+}
+
+#[test]
+fn an_id_that_is_not_utf_8_is_a_bad_row() {
+    let mut log = columns_of(&good(3));
+    let ids: [&[u8]; 3] = [b"u", &[0xff, 0xfe], "ü".as_bytes()];
+    log[0] = Series::new("user_id".into(), ids).into_column();
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_parquet(&folder.path().join("events.parquet"), log);
+    let (sequences, report) =
+        read(&shop(), &[file], ReadOptions { max_bad_share: 0.5, ..options() }, ALL).unwrap();
+    assert_eq!(sequences.users.iter().collect::<std::collections::BTreeSet<_>>(), ["u", "ü"].into());
+    assert_eq!(report.bad, [(BadRow::NullUserId, 1)].into());
+}
+
+#[test]
+fn a_compressed_csv_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (bytes, compression) in [(&[0x1f, 0x8b, 8, 0, 0][..], "gzip"), (&[0x28, 0xb5, 0x2f, 0xfd], "zstd")] {
+        let path = folder.path().join("events.csv");
+        std::fs::write(&path, bytes).unwrap();
+        let message = read(&shop(), &[path], options(), ALL).unwrap_err().to_string();
+        assert!(message.contains("events.csv") && message.contains(compression), "{message}");
+    }
 }

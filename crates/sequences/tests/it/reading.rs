@@ -189,3 +189,34 @@ fn many_batches_give_what_one_gives() {
         assert_eq!(found, expected, "user {id}");
     }
 }
+
+#[test]
+fn folders_named_like_columns_say_nothing_about_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("user_id=7/action=buy/surface=web/day=2011-12-09");
+    std::fs::create_dir_all(&below).unwrap();
+    let mut log = columns_of(&[("u", "a", "view", DAY)]);
+    log.push(Column::new("day".into(), [20i64])); // a column of the file's own that a folder also has
+    let file = write_parquet(&below.join("a.parquet"), log);
+    let (sequences, _) = read(&shop(), &[file], options(), ALL).unwrap();
+    assert_eq!(lines(&sequences), ["u: a view 0"]);
+    assert!(sequences.actions.surface.is_empty());
+}
+
+#[test]
+fn times_may_be_text() {
+    let texts = ["2011-12-09 00:00:01 UTC", "2011-12-09T01:00:00+00:59", "2011-12-09", "1323388803"];
+    let rows = texts.map(|_| ("u", "a", "view", 0));
+    let mut log = columns_of(&rows);
+    log[1] = Column::new("item_id".into(), ["a", "b", "c", "d"]);
+    log[3] = Column::new("timestamp".into(), texts);
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_parquet(&folder.path().join("events.parquet"), log);
+    let (sequences, _) = read(&shop(), &[file], options(), ALL).unwrap();
+    assert_eq!(lines(&sequences), ["u: b view 60, d view 3, a view 1, c view 0"]);
+    let csv = folder.path().join("events.csv");
+    let text = texts.iter().zip("abcd".chars()).map(|(time, item)| format!("u,{item},view,{time}\n"));
+    std::fs::write(&csv, text.fold("user_id,item_id,action,timestamp\n".to_owned(), |all, row| all + &row))
+        .unwrap();
+    assert_eq!(lines(&read(&shop(), &[csv], options(), ALL).unwrap().0), lines(&sequences));
+}
