@@ -13,12 +13,13 @@ use dayvec_core::EventSchema;
 use polars::error::PolarsError;
 use polars::prelude::{
     DataFrame, DataType, Engine, HiveOptions, LazyCsvReader, LazyFileListReader, LazyFrame, PlRefPath,
-    PlanCallback, ScanArgsParquet, Schema,
+    PlanCallback, ScanArgsParquet, Schema, col,
 };
 
 use crate::columns::{self, TimeScale};
 use crate::error::{Result, SequencesError};
 use crate::log::Format;
+use crate::time_text::microseconds;
 
 /// A file that was opened, with nothing but its header or footer read.
 pub(crate) struct Scan<'a> {
@@ -88,6 +89,9 @@ fn open_parquet(path: &Path) -> Result<LazyFrame, PolarsError> {
     LazyFrame::scan_parquet(PlRefPath::try_from_path(path)?, args)
 }
 
+/// Rows that the form of times is told by, as many as polars tells types by.
+const SAMPLE_ROWS: usize = 100;
+
 /// The first bytes of compressed files.
 const COMPRESSED: [(&[u8], &str); 3] =
     [(&[0x1f, 0x8b], "gzip"), (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (b"BZh", "bzip2")];
@@ -119,6 +123,19 @@ fn open_csv(schema: &EventSchema, path: &Path) -> Result<LazyFrame, PolarsError>
     let mut overwrite = Schema::default();
     for column in columns::text_columns(schema).filter(|column| inferred.contains(column)) {
         overwrite.insert(column.into(), DataType::String);
+    }
+    // polars takes a time with words behind it for a time, and then can't read it: our own forms come first.
+    let time = schema.columns.timestamp.as_str();
+    if inferred.get(time).is_some_and(DataType::is_temporal) {
+        let text = Schema::from_iter([(time.into(), DataType::String)]);
+        let sample = reader().with_n_rows(Some(SAMPLE_ROWS)).with_dtype_overwrite(Some(Arc::new(text)));
+        let sample = sample.finish()?.select([col(time)]).collect()?;
+        let is_ours = |text: Option<&str>| {
+            text.is_none_or(|text| text.is_empty() || microseconds(text, schema.time_unit).is_some())
+        };
+        if sample.column(time)?.str()?.iter().all(is_ours) {
+            overwrite.insert(time.into(), DataType::String);
+        }
     }
     // As text, so that what is no number is seen.
     if let Some(column) = schema.columns.duration_s.as_deref().filter(|column| inferred.contains(column)) {

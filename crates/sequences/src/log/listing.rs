@@ -32,6 +32,8 @@ impl Format {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     files: Vec<PathBuf>,
+    /// Folders in day folders, of a folder on this machine; they are not looked into.
+    folders: Vec<PathBuf>,
     days: BTreeSet<Day>,
 }
 
@@ -46,7 +48,11 @@ impl Listing {
                 listing.days.insert(day);
                 if is_wanted(day, days) {
                     let below = entries(&path)?;
-                    below.iter().filter(|path| path.is_file()).for_each(|path| listing.push(root, path));
+                    let (files, folders): (Vec<_>, Vec<_>) =
+                        below.into_iter().partition(|path| path.is_file());
+                    files.iter().for_each(|path| listing.push(root, path));
+                    let from_root = folders.iter().filter_map(|path| path.strip_prefix(root).ok());
+                    listing.folders.extend(from_root.map(Path::to_owned));
                 }
             }
         }
@@ -61,7 +67,7 @@ impl Listing {
     pub(super) fn of_keys<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
         let files: Vec<PathBuf> = keys.map(PathBuf::from).collect();
         let days = files.iter().filter_map(|file| day_of_folder(first_folder(file)?)).collect();
-        Self { files, days }
+        Self { files, folders: Vec::new(), days }
     }
 
     /// The newest day that has a folder.
@@ -83,14 +89,28 @@ impl Listing {
         if !chosen.is_empty() {
             return Ok(chosen);
         }
-        let found = match (self.days.first(), self.days.last()) {
-            (Some(first), Some(last)) => format!("its day folders go from {first} to {last}"),
+        let found = match (self.days.first(), self.days.last(), self.unread(days)) {
+            (Some(_), Some(_), Some(file)) => format!(
+                "its day folders hold what is not read, such as {}: a day's files lie directly in its folder, and end in \
+                 .parquet, .pq or .csv",
+                file.display()
+            ),
+            (Some(first), Some(last), None) => format!("its day folders go from {first} to {last}"),
             _ => "a log is a .parquet, .pq or .csv file, a folder of them, or a folder with day=YYYY-MM-DD \
                   folders of them"
                 .to_owned(),
         };
         let wanted = days.map(|days| format!("{} to {}", days.start(), days.end()));
         Err(SequencesError::NoFiles { place: place.to_owned(), wanted, newest_day: self.newest_day(), found })
+    }
+
+    /// A file or folder in a folder of the wanted days.
+    fn unread(&self, days: Option<&RangeInclusive<Day>>) -> Option<&Path> {
+        let is_in_day = |path: &&PathBuf| {
+            let day = first_folder(path).and_then(day_of_folder);
+            day.is_some_and(|day| is_wanted(day, days)) && !is_hidden(path)
+        };
+        self.files.iter().chain(&self.folders).find(is_in_day).map(PathBuf::as_path)
     }
 
     /// The files that lie directly in `folder`, sorted: Parquet where there is any, else CSV.

@@ -224,6 +224,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn day_folders_without_a_file_that_is_read_say_what_they_hold() {
+        let staging = tempfile::tempdir().unwrap();
+        for (file, named) in [
+            ("day=2024-03-20/hour=00/a.parquet", "day=2024-03-20/hour=00"),
+            ("day=2024-03-20/a.csv.gz", "day=2024-03-20/a.csv.gz"),
+        ] {
+            let (_root, local) = local(&[file]);
+            let remote = remote("memory:///events", &[file]).await;
+            for log in [&local, &remote] {
+                let message = log.fetch(None, staging.path()).await.unwrap_err().to_string();
+                assert!(message.contains(named) && message.contains("directly in its folder"), "{message}");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn the_same_days_come_from_a_folder_and_from_a_bucket() {
         let (_root, local) = local(&FILES);
         let remote = remote("memory:///events", &FILES).await;

@@ -111,8 +111,12 @@ fn null_and_empty_ids_and_times_are_counted_by_reason() {
     assert_eq!(serde_json::to_value(&report).unwrap()["bad"]["null_item_id"], 1);
     let samples = std::fs::read_to_string(&quarantine).unwrap();
     let file_text = file.display();
-    for (reason, row) in [("null or unreadable user id", 0), ("empty user id", 1), ("null or unreadable item id", 2), ("null action", 4)]
-    {
+    for (reason, row) in [
+        ("null or unreadable user id", 0),
+        ("empty user id", 1),
+        ("null or unreadable item id", 2),
+        ("null action", 4),
+    ] {
         let line = format!("{reason},\"{file_text}\",{row},\"\"");
         assert!(samples.contains(&line), "no {line} in {samples}");
     }

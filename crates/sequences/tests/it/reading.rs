@@ -219,4 +219,9 @@ fn times_may_be_text() {
     std::fs::write(&csv, text.fold("user_id,item_id,action,timestamp\n".to_owned(), |all, row| all + &row))
         .unwrap();
     assert_eq!(lines(&read(&shop(), &[csv], options(), ALL).unwrap().0), lines(&sequences));
+
+    let bigquery = folder.path().join("bigquery.csv");
+    let rows = "u,a,view,2011-12-09 00:00:00 UTC\nu,b,view,2011-12-09 00:00:01.500000 UTC\n";
+    std::fs::write(&bigquery, format!("user_id,item_id,action,timestamp\n{rows}")).unwrap();
+    assert_eq!(lines(&read(&shop(), &[bigquery], options(), ALL).unwrap().0), ["u: b view 1, a view 0"]);
 }
