@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use dayvec_core::Day;
+use jiff::Timestamp;
 
 use crate::error::{Result, SequencesError};
 
@@ -70,9 +71,12 @@ impl Listing {
         Self { files, folders: Vec::new(), days }
     }
 
-    /// The newest day that has a folder.
-    pub(super) fn newest_day(&self) -> Option<Day> {
-        self.days.last().copied()
+    /// The newest day that has a folder. Folders of days to come, beyond the `days` that are asked for, are left aside with a
+    /// warning: a wrong clock makes them, and one of them would say that the log has reached every day before it.
+    pub(super) fn newest_day(&self, days: Option<&RangeInclusive<Day>>) -> Option<Day> {
+        let latest = days.map_or_else(tomorrow, |days| tomorrow().max(*days.end()));
+        warn_of_days_to_come(self.days.iter().copied().filter(|&day| day > latest));
+        self.days.range(..=latest).next_back().copied()
     }
 
     /// The files to read, by day, then by name. Day folders, where there are any, hide what lies beside them.
@@ -101,7 +105,12 @@ impl Listing {
                 .to_owned(),
         };
         let wanted = days.map(|days| format!("{} to {}", days.start(), days.end()));
-        Err(SequencesError::NoFiles { place: place.to_owned(), wanted, newest_day: self.newest_day(), found })
+        Err(SequencesError::NoFiles {
+            place: place.to_owned(),
+            wanted,
+            newest_day: self.newest_day(days),
+            found,
+        })
     }
 
     /// A file or folder in a folder of the wanted days.
@@ -125,15 +134,32 @@ impl Listing {
 }
 
 /// The newest day that a log of day folders is past: one whose folder holds `_SUCCESS`, as Spark and Hadoop leave it,
-/// or one before the newest folder. `None` where there is none yet. `keys` are paths from the log's root.
+/// or one before the newest folder; `None` where there is none yet. Days to come are left aside, as in
+/// [`Listing::newest_day`]. `keys` are paths from the log's root.
 pub(super) fn newest_whole_day<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Day> {
     let mut days: Vec<(Day, bool)> = keys
         .filter_map(|key| key.split_once('/'))
         .filter_map(|(folder, file)| Some((day_of_folder(Path::new(folder))?, file == "_SUCCESS")))
         .collect();
     days.sort_unstable();
+    let latest = tomorrow();
+    let to_come = days.split_off(days.partition_point(|&(day, _)| day <= latest));
+    warn_of_days_to_come(to_come.into_iter().map(|(day, _)| day));
     let newest = days.last()?.0;
     days.into_iter().rev().find(|&(day, is_marked)| is_marked || day < newest).map(|(day, _)| day)
+}
+
+/// The last day that a log can have: today's, where the sun rises first.
+fn tomorrow() -> Day {
+    Day::of_timestamp(Timestamp::now().as_second()).plus(1)
+}
+
+fn warn_of_days_to_come(days: impl Iterator<Item = Day>) {
+    let mut days: Vec<Day> = days.collect();
+    days.dedup();
+    if let (Some(first), Some(last)) = (days.first(), days.last()) {
+        tracing::warn!(%first, %last, n_days = days.len(), "left aside day folders of days to come: a clock is wrong");
+    }
 }
 
 /// The day of a folder named `day=YYYY-MM-DD`.

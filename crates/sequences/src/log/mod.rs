@@ -86,7 +86,7 @@ impl EventLog {
                     bucket.fetch(&file.to_string_lossy(), &path).await?;
                     paths.push(path);
                 }
-                Ok(LogFiles { paths, newest_day: listing.newest_day() })
+                Ok(LogFiles { paths, newest_day: listing.newest_day(days.as_ref()) })
             }
         }
     }
@@ -147,7 +147,7 @@ fn local_files(path: &Path, days: Option<&RangeInclusive<Day>>) -> Result<LogFil
         let listing = Listing::of_folder(path, days)?;
         let chosen = listing.choose(&path.display().to_string(), days)?;
         let paths = chosen.into_iter().map(|file| path.join(file)).collect();
-        return Ok(LogFiles { paths, newest_day: listing.newest_day() });
+        return Ok(LogFiles { paths, newest_day: listing.newest_day(days) });
     }
     match Format::of(path) {
         _ if !path.exists() => Err(SequencesError::Missing { path: path.to_owned() }),
@@ -221,6 +221,26 @@ mod tests {
     fn n_files_below(folder: &Path) -> usize {
         let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
         entries.map(|path| if path.is_dir() { n_files_below(&path) } else { 1 }).sum()
+    }
+
+    #[tokio::test]
+    async fn days_to_come_say_nothing_about_the_days_before_them() {
+        let staging = tempfile::tempdir().unwrap();
+        let files = ["day=2024-03-20/a.parquet", "day=2024-03-21/a.parquet", "day=2998-01-01/a.parquet"];
+        let (_root, local) = local(&files);
+        let remote = remote("memory:///events", &files).await;
+        let reach = async |log: &EventLog, days| log.fetch(days, staging.path()).await.unwrap().newest_day;
+        for log in [&local, &remote] {
+            assert_eq!(reach(log, None).await, Some(day("2024-03-21")));
+            assert_eq!(
+                reach(log, Some(day("2024-03-20")..=day("2024-03-20"))).await,
+                Some(day("2024-03-21"))
+            );
+            // A made-up log may lie in the future; then its days are asked for.
+            let asked = day("2998-01-01")..=day("2998-01-01");
+            assert_eq!(reach(log, Some(asked)).await, Some(day("2998-01-01")));
+            assert_eq!(log.newest_whole_day(None).await.unwrap(), Some(day("2024-03-20")));
+        }
     }
 
     #[tokio::test]
