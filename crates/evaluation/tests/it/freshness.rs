@@ -1,8 +1,5 @@
 //! The protocols of freshness, against a NumPy computation by their definitions.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use dayvec_core::{Actions, Day, IdInterner, SECONDS_PER_DAY, Sequences};
 use dayvec_evaluation::freshness::{Aged, FreshnessOptions, Labels, Protocol, baselines, measure};
 use dayvec_evaluation::{Embeddings, EvaluationError, Scorer, TimeSplit};
@@ -107,19 +104,7 @@ fn reference(events: &[Event], vectors: &[f32]) -> Value {
         "events": events, "items": items, "cut_off": 20, "n_days": SPLIT.n_days,
         "delay_days": OPTIONS.delay_days, "max_age_days": OPTIONS.max_age_days,
     });
-    let python = std::env::var("DAYVEC_TEST_PYTHON")
-        .expect("DAYVEC_TEST_PYTHON names a Python with NumPy; scripts/test.sh sets it up");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/freshness.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python runs");
-    child.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    serde_json::from_slice(&output.stdout).unwrap()
+    crate::python::run("freshness.py", &given)
 }
 
 #[test]

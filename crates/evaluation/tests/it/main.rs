@@ -9,4 +9,5 @@ mod memory;
 mod metrics;
 mod numpy;
 mod pinnersage;
+mod python;
 mod truth;

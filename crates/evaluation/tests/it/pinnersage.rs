@@ -1,7 +1,5 @@
 //! PinnerSage's trees, clusters and retrieval, against SciPy's Ward and a NumPy computation by the definitions.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use dayvec_core::{IdColumn, ItemTable, SECONDS_PER_DAY, Sequences};
@@ -15,19 +13,7 @@ use rand_pcg::Pcg64;
 use serde_json::{Value, json};
 
 fn python(given: &Value) -> Value {
-    let python = std::env::var("DAYVEC_TEST_PYTHON")
-        .expect("DAYVEC_TEST_PYTHON names a Python with SciPy; scripts/test.sh sets it up");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/pinnersage.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python runs");
-    child.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    serde_json::from_slice(&output.stdout).unwrap()
+    crate::python::run("pinnersage.py", given)
 }
 
 /// Heights, members, medoids and importances equal SciPy's; returns the number of clusters.
