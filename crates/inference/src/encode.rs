@@ -2,7 +2,7 @@
 //! Nothing is read or written here, and no clock is asked.
 
 use anyhow::Context as _;
-use dayvec_core::{Actions, Day, EmbeddingBlock, IdInterner, Sequences};
+use dayvec_core::{Actions, Day, EmbeddingBlock, IdColumn, IdInterner, Sequences};
 use dayvec_sequences::{Keep, state};
 
 use crate::checkpoint::Checkpoint;
@@ -62,6 +62,8 @@ struct MergedBucket {
     unknown_item_actions: usize,
     /// Whether a user has an action that yesterday lacked.
     changed: Vec<bool>,
+    /// How many of these users yesterday had.
+    active_known: usize,
     last: PreviousRows,
     /// Users to encode, ascending.
     to_encode: Vec<usize>,
@@ -71,11 +73,16 @@ impl MergedBucket {
     fn new(checkpoint: &Checkpoint, yesterday: BucketBefore, events: Sequences) -> Self {
         let spec = checkpoint.model.spec();
         let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
-        let (state, changed) = match &yesterday.state {
-            Some(before) => state::merge(before, &events, keep),
+        let (state, changed, active_known) = match &yesterday.state {
+            Some(before) => {
+                let (state, changed) = state::merge(before, &events, keep);
+                let known = known(&state.users, &before.users);
+                let active_known = known.zip(&changed).filter(|&(known, &changed)| known && changed).count();
+                (state, changed, active_known)
+            }
             None => {
                 let n_users = events.n_users();
-                (events, vec![true; n_users])
+                (events, vec![true; n_users], n_users)
             }
         };
         let (input, unknown_item_actions) = state.resolve(&checkpoint.items.ids, &spec.surfaces);
@@ -84,7 +91,7 @@ impl MergedBucket {
             .filter(|&user| !input.range(user).is_empty())
             .filter(|&user| changed[user] || last.find(input.users.get(user)).is_none())
             .collect();
-        Self { state, input, unknown_item_actions, changed, last, to_encode }
+        Self { state, input, unknown_item_actions, changed, active_known, last, to_encode }
     }
 
     /// Put the encoded rows, `[to_encode, dim]`, among the carried ones.
@@ -92,6 +99,7 @@ impl MergedBucket {
         let Self { state, input, last, changed, .. } = self;
         let mut statistics = SnapshotStatistics {
             active: changed.iter().filter(|&&changed| changed).count() as u64,
+            active_known: self.active_known as u64,
             actions: state.n_actions() as u64,
             unknown_item_actions: self.unknown_item_actions as u64,
             ..SnapshotStatistics::default()
@@ -120,6 +128,12 @@ impl MergedBucket {
         statistics.look_at(&rows);
         BucketAfter { state, rows, statistics }
     }
+}
+
+/// For each of `users`, whether it is one of `before`. Both are in the order of a state, and nobody of `before` is missing.
+fn known<'a>(users: &'a IdColumn, before: &'a IdColumn) -> impl Iterator<Item = bool> + 'a {
+    let mut before = before.iter().peekable();
+    users.iter().map(move |user| before.next_if_eq(&user).is_some())
 }
 
 /// The previous snapshot's rows of a bucket, found by id.

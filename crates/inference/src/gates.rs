@@ -15,11 +15,13 @@ pub struct GateLimits {
     pub max_rows_ratio: f64,
     /// Least share of the active users that were encoded.
     pub min_active_encoded: f64,
+    /// Least share of the active users that the last state had.
+    pub min_active_known: f64,
     /// Largest distance of a norm from 1.
     pub max_norm_error: f64,
     /// Least mean cosine between new and last embeddings.
     pub min_mean_cosine: f64,
-    /// Least number of users for that mean to be judged.
+    /// Least number of users for that mean, and the share of known users, to be judged.
     pub min_compared: u64,
     /// Least effective rank.
     pub min_effective_rank: f64,
@@ -38,6 +40,7 @@ impl GateLimits {
         within("min_rows_ratio", self.min_rows_ratio, 0.0, 1.0);
         within("max_rows_ratio", self.max_rows_ratio, 1.0, f64::INFINITY);
         within("min_active_encoded", self.min_active_encoded, 0.0, 1.0);
+        within("min_active_known", self.min_active_known, 0.0, 1.0);
         within("max_norm_error", self.max_norm_error, 0.0, 1.0);
         within("min_mean_cosine", self.min_mean_cosine, -1.0, 1.0);
         within("min_effective_rank", self.min_effective_rank, 0.0, f64::INFINITY);
@@ -70,6 +73,15 @@ pub fn judge(
         let share = run.active_encoded as f64 / run.active as f64;
         gates.push(Gate::new("share of active users encoded", share, Some(limits.min_active_encoded), None));
     }
+    if users_before.is_some_and(|before| before > 0) && run.active >= limits.min_compared.max(1) {
+        let share = run.active_known as f64 / run.active as f64;
+        gates.push(Gate::new(
+            "share of active users known before",
+            share,
+            Some(limits.min_active_known),
+            None,
+        ));
+    }
     if run.compared >= limits.min_compared.max(1) {
         let mean = run.cosine_sum / run.compared as f64;
         gates.push(Gate::new("mean cosine to the last embeddings", mean, Some(limits.min_mean_cosine), None));
@@ -89,6 +101,7 @@ mod tests {
             min_rows_ratio: 0.9,
             max_rows_ratio: 2.0,
             min_active_encoded: 0.9,
+            min_active_known: 0.01,
             max_norm_error: 0.01,
             min_mean_cosine: 0.3,
             min_compared: 2,
@@ -102,6 +115,7 @@ mod tests {
             encoded: 10,
             active: 10,
             active_encoded: 10,
+            active_known: 9,
             compared: 10,
             cosine_sum: 9.0,
             ..Default::default()
@@ -140,6 +154,10 @@ mod tests {
             5.0,
             &["mean cosine to the last embeddings"],
         );
+        let all_new = SnapshotStatistics { active_known: 0, ..good() };
+        check(&all_new, Some(100), 5.0, &["share of active users known before"]);
+        check(&all_new, None, 5.0, &[]); // nobody was there before
+        check(&SnapshotStatistics { active: 1, active_encoded: 1, ..all_new }, Some(100), 5.0, &[]);
         check(&SnapshotStatistics { compared: 1, cosine_sum: 0.0, ..good() }, None, 5.0, &[]);
         check(&SnapshotStatistics { users: 0, ..Default::default() }, None, 0.0, &["users"]);
     }

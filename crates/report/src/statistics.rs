@@ -19,6 +19,9 @@ pub struct SnapshotStatistics {
     pub active: u64,
     /// Of them, users that were encoded.
     pub active_encoded: u64,
+    /// Of them, users that the last state had; all of them where there was none.
+    #[serde(default)]
+    pub active_known: u64,
     /// Actions in the state, over all users.
     pub actions: u64,
     /// Of them, actions on items that the model does not know.
@@ -46,6 +49,7 @@ impl SnapshotStatistics {
         self.without_embedding += other.without_embedding;
         self.active += other.active;
         self.active_encoded += other.active_encoded;
+        self.active_known += other.active_known;
         self.actions += other.actions;
         self.unknown_item_actions += other.unknown_item_actions;
         self.not_finite += other.not_finite;

@@ -38,6 +38,23 @@ fn a_failed_gate_leaves_the_snapshot_unannounced_until_it_is_forced() {
 }
 
 #[test]
+fn a_day_on_which_the_ids_changed_their_form_is_not_announced() {
+    let mut shop = Shop::new();
+    shop.config.gates.min_compared = 5;
+    shop.run(0).unwrap();
+    let path = shop.path(&format!("events/day={}/shop.csv", day(1)));
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines();
+    let header = lines.next().unwrap().to_owned();
+    // The first column is the user.
+    let padded = lines.fold(header, |all, line| all + "\n000" + line);
+    fs::write(&path, padded + "\n").unwrap();
+    check(shop.run(1), 65, &["share of active users known before is 0"]);
+    fs::write(&path, text).unwrap();
+    shop.run(1).unwrap();
+}
+
+#[test]
 fn an_older_day_than_the_announced_one_is_refused_unless_forced() {
     let shop = Shop::new();
     shop.run(2).unwrap();
