@@ -67,6 +67,15 @@ impl FreeCores {
     }
 }
 
+/// The next training of this process starts with all threads again.
+impl Drop for FreeCores {
+    fn drop(&mut self) {
+        if self.threads != self.most {
+            tch::set_num_threads(self.most as i32);
+        }
+    }
+}
+
 /// Threads beside other processes that use `others` of `n_cores` cores; at least one, at most `most`.
 fn threads_beside(others: f64, n_cores: usize, most: usize) -> usize {
     let free = (n_cores as f64 - others).round().max(1.0);
@@ -85,6 +94,16 @@ mod tests {
         assert_eq!(threads_beside(3.4, 16, 16), 13);
         // A container with a share of the machine, or OMP_NUM_THREADS.
         assert_eq!(threads_beside(3.4, 16, 4), 4);
+    }
+
+    #[test]
+    fn a_training_leaves_the_threads_as_it_found_them() {
+        let before = tch::get_num_threads();
+        let mut free = FreeCores::watch().expect("this system counts CPU time");
+        (free.most, free.threads) = (3, 1);
+        drop(free);
+        assert_eq!(tch::get_num_threads(), 3);
+        tch::set_num_threads(before);
     }
 
     #[test]
