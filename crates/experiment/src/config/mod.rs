@@ -3,22 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dayvec_bucket::parse_url;
 use dayvec_core::{Day, EventSchema, ModelSpec};
-use dayvec_items::{BuildOptions, TextColumns};
-use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection, Sizes};
+use dayvec_model::Sizes;
 use dayvec_runtime::config::{self, ConfigError, UserFile};
 use serde::{Serialize, Serializer};
 use serde_yaml::Mapping;
 use url::Url;
 
+mod checks;
 mod raw;
+mod source;
 
 pub use raw::{
     BatchSettings, BuildItemsSettings, EvaluationSettings, EventsSettings, ItemTextSettings, ItemsSettings,
     ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings, PromotionSettings, RawConfig,
     RunSettings, SplitProtocol, SplitSettings,
 };
+pub use source::ItemSource;
+
+use checks::Faults;
 
 /// The shipped configuration: the defaults.
 pub const SHIPPED: &str = include_str!("../../../../config/trainer.yaml");
@@ -45,20 +48,6 @@ impl Serialize for Config {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.raw.serialize(to)
     }
-}
-
-/// Where item features come from.
-#[derive(Debug, Clone)]
-pub enum ItemSource {
-    /// The user's own table.
-    Read(Url),
-    /// Built from the events before the cut-off.
-    Build {
-        /// How.
-        options: Box<BuildOptions>,
-        /// Item text: where it is, and its columns.
-        text: Option<(Url, TextColumns)>,
-    },
 }
 
 impl Config {
@@ -153,154 +142,6 @@ impl TryFrom<RawConfig> for Config {
                 Ok(Self { bucket, work_dir, events, items, sizes, raw })
             }
             _ => Err(faults.0),
-        }
-    }
-}
-
-/// The faults found so far, one sentence each, beginning with the key.
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn add(&mut self, key: &str, what: impl AsRef<str>) {
-        self.0.push(format!("{key}: {}", what.as_ref()));
-    }
-
-    fn positive(&mut self, key: &str, value: f64) {
-        if !(value.is_finite() && value > 0.0) {
-            self.add(key, format!("{value} must be positive"));
-        }
-    }
-
-    fn at_least_one(&mut self, key: &str, value: u64) {
-        if value == 0 {
-            self.add(key, "must be at least 1");
-        }
-    }
-
-    fn share(&mut self, key: &str, value: f64) {
-        if !(0.0..=1.0).contains(&value) {
-            self.add(key, format!("{value} must be between 0 and 1"));
-        }
-    }
-
-    fn place(&mut self, key: &str, text: &str) -> Option<Url> {
-        parse_url(text).map_err(|fault| self.add(key, fault)).ok()
-    }
-
-    fn items(&mut self, items: &ItemsSettings) -> Option<ItemSource> {
-        match (&items.read, &items.build) {
-            (Some(table), _) => Some(ItemSource::Read(self.place("items.read", table)?)),
-            (None, Some(build)) => {
-                for fault in build.features.faults() {
-                    self.0.push(format!("items.build.features.{fault}"));
-                }
-                let text = match &build.text {
-                    None => None,
-                    Some(text) => {
-                        Some((self.place("items.build.text.path", &text.path)?, text.columns.clone()))
-                    }
-                };
-                Some(ItemSource::Build { options: Box::new(build.features.clone()), text })
-            }
-            (None, None) => {
-                self.add("items", "set `read` (a table of features) or `build`");
-                None
-            }
-        }
-    }
-
-    fn sizes(&mut self, raw: &RawConfig) -> Option<Sizes> {
-        let model = &raw.model;
-        self.at_least_one("model.look_back_days", model.look_back_days.into());
-        if let Some(bag) = model.history_bag {
-            self.positive("model.history_bag.half_life_days", bag.half_life_days);
-        }
-        let Some(mut sizes) = dayvec_model::preset(&model.preset) else {
-            self.add("model.preset", format!("`{}` must be tiny, small or paper", model.preset));
-            return None;
-        };
-        let replacements = [
-            ("max_len", model.max_len, &mut sizes.max_len),
-            ("n_layers", model.n_layers, &mut sizes.n_layers),
-            ("hidden_dim", model.hidden_dim, &mut sizes.hidden_dim),
-            ("n_heads", model.n_heads, &mut sizes.n_heads),
-            ("dim", model.dim, &mut sizes.dim),
-            ("item_hidden_dim", model.item_hidden_dim, &mut sizes.item_hidden_dim),
-        ];
-        for (key, replacement, size) in replacements {
-            if let Some(replacement) = replacement {
-                self.at_least_one(&format!("model.{key}"), replacement as u64);
-                *size = replacement;
-            }
-        }
-        for (replacement, size) in [
-            (raw.negatives.random, &mut sizes.negatives.random),
-            (raw.negatives.in_batch, &mut sizes.negatives.in_batch),
-        ] {
-            *size = replacement.unwrap_or(*size);
-        }
-        if sizes.negatives.random + sizes.negatives.in_batch == 0 {
-            self.add(
-                "negatives",
-                "random and in_batch must not both be 0; without negatives there is nothing to learn",
-            );
-        }
-        if sizes.n_heads > 0 && sizes.hidden_dim % sizes.n_heads != 0 {
-            let (heads, hidden) = (sizes.n_heads, sizes.hidden_dim);
-            self.add(
-                "model.n_heads",
-                format!("hidden_dim {hidden} must be a multiple of the number of heads, {heads}"),
-            );
-        }
-        Some(sizes)
-    }
-
-    fn events(&mut self, events: &EventsSettings) {
-        for fault in events.schema.faults() {
-            self.0.push(format!("events.schema.{fault}"));
-        }
-        if events.earliest > events.latest {
-            self.add(
-                "events.earliest",
-                format!("{} must not be after `latest`, {}", events.earliest, events.latest),
-            );
-        }
-        self.share("events.max_bad_share", events.max_bad_share);
-    }
-
-    fn training(&mut self, raw: &RawConfig) {
-        self.at_least_one("batch.users", raw.batch.users as u64);
-        self.at_least_one("batch.positions_per_user", raw.batch.positions_per_user as u64);
-        let Correction { negatives, positives } = raw.negatives.correction;
-        if negatives == NegativeCorrection::Off && positives != PositiveCorrection::Off {
-            self.add(
-                "negatives.correction.positives",
-                "must be off where `negatives` is: positives alone can't be corrected",
-            );
-        }
-        self.positive("optimizer.learning_rate", raw.optimizer.learning_rate);
-        self.positive("optimizer.clip", raw.optimizer.clip);
-        self.share("optimizer.warm_up_share", raw.optimizer.warm_up_share);
-        self.share("optimizer.weight_decay", raw.optimizer.weight_decay);
-        if !(0.0..1.0).contains(&raw.optimizer.dropout) {
-            self.add(
-                "optimizer.dropout",
-                format!("{} must be at least 0 and below 1", raw.optimizer.dropout),
-            );
-        }
-        self.share("batch.newest_share", raw.batch.newest_share);
-        for beta in raw.optimizer.betas {
-            if !(0.0..1.0).contains(&beta) {
-                self.add("optimizer.betas", format!("{beta} must be at least 0 and below 1"));
-            }
-        }
-        self.at_least_one("run.steps", raw.run.steps);
-        self.at_least_one("run.checkpoint_steps", raw.run.checkpoint_steps);
-        if raw.run.checkpoint_every.is_zero() {
-            self.add("run.checkpoint_every", "must be positive; write it like 5m");
-        }
-        if let Err(fault) = dayvec_model::check_objective(&raw.objective, &raw.events.schema) {
-            self.0.push(fault.to_string());
         }
     }
 }
