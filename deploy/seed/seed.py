@@ -138,7 +138,9 @@ def configurations(bucket, dataset, has_items):
     trainer["events"] |= {"url": f"{bucket.url}/events", "schema": dataset["schema"]}
     trainer["service"]["retrain_every_days"] = int(setting("DAYVEC_RETRAIN_DAYS", 7))
     trainer["service"]["poll"] = "5s"
-    trainer["run"]["steps"] = int(setting("DAYVEC_STEPS", trainer["run"]["steps"]))
+    if steps := int(setting("DAYVEC_STEPS", 0)):
+        trainer["run"]["steps"] = steps
+        trainer["parts"] |= {"softmax_steps": steps // 4, "recall_steps": steps - steps // 4}
     if has_items and dataset.get("text"):
         trainer["items"]["build"]["text"] = {"path": f"{bucket.url}/seed/items.csv", "columns": dataset["text"]}
     inference = load("inference") | {"bucket": bucket.url, "events": f"{bucket.url}/events", "model": "promoted"}

@@ -148,6 +148,8 @@ def configurations(run, dataset, has_items, steps):
     trainer["model"]["preset"] = "small"
     if steps != "shipped":
         trainer["run"]["steps"] = int(steps)
+        softmax = int(steps) // 4
+        trainer["parts"] |= {"softmax_steps": softmax, "recall_steps": int(steps) - softmax}
     if has_items and dataset.get("text"):
         trainer["items"]["build"]["text"] = {"path": place("items.csv"), "columns": dataset["text"]}
     inference = load("inference")

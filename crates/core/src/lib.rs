@@ -26,4 +26,4 @@ pub use log_end::{DayRows, LogEnd, rows_per_day};
 pub use schema::{ColumnNames, EventSchema, PositiveRule, TimeUnit};
 pub use sequence::{Action, Actions, Sequences};
 pub use shard::Shard;
-pub use spec::{HistoryBag, InputFeature, MODEL_FORMAT_VERSION, ModelSpec, Objective};
+pub use spec::{HistoryBag, InputFeature, MODEL_FORMAT_VERSION, ModelSpec, Objective, PartsSpec};

@@ -39,7 +39,7 @@ pub struct ModelSpec {
     pub hidden_dim: usize,
     /// Attention heads.
     pub n_heads: usize,
-    /// Width of an embedding (D).
+    /// Width of the tower's embedding (D).
     pub dim: usize,
     /// Inner width of the item tower's MLP.
     pub item_hidden_dim: usize,
@@ -56,8 +56,64 @@ pub struct ModelSpec {
     /// Features of an action that the user tower does not read, for ablations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<InputFeature>,
-    /// What the model was trained to predict.
+    /// What the tower was trained to predict.
     pub objective: Objective,
+    /// The parts that an embedding consists of; without them it is the tower's, as in the paper, and the sizes above are
+    /// the tower's where it is one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsSpec>,
+}
+
+/// The parts of an embedding, in this order. Each gives numbers to the user's vector and as many to the item's; the score
+/// is one inner product, the sum of theirs. A width of 0 leaves a part out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartsSpec {
+    /// Width of the memory: a learned bag of the user's own items over a frozen basis.
+    #[serde(default)]
+    pub memory: usize,
+    /// Width of the co-occurrence: a learned bag of what goes with the user's own items.
+    #[serde(default)]
+    pub cooccurrence: usize,
+    /// Width of the trend: the item's statistics of the day against coefficients of the user.
+    #[serde(default)]
+    pub trend: usize,
+    /// Newest actions of a user that count.
+    pub history_len: usize,
+}
+
+impl PartsSpec {
+    /// Whether the parts have the widths of others.
+    #[must_use]
+    pub const fn is_as_wide_as(&self, other: &Self) -> bool {
+        self.memory == other.memory && self.cooccurrence == other.cooccurrence && self.trend == other.trend
+    }
+
+    /// Width of all parts.
+    #[must_use]
+    pub const fn dim(&self) -> usize {
+        self.memory + self.cooccurrence + self.trend
+    }
+}
+
+impl ModelSpec {
+    /// Width of an embedding as it is served (the paper's D).
+    #[must_use]
+    pub fn embedding_dim(&self) -> usize {
+        self.parts.map_or(self.dim, |parts| parts.dim())
+    }
+
+    /// Newest actions of a user that an embedding may depend on.
+    #[must_use]
+    pub fn history_len(&self) -> usize {
+        self.parts.map_or(self.max_len, |parts| parts.history_len)
+    }
+
+    /// Whether every embedding has unit norm.
+    #[must_use]
+    pub const fn has_unit_norm(&self) -> bool {
+        self.parts.is_none()
+    }
 }
 
 /// A feature of an action in the user tower's input (the paper, sections 1.2 and 1.3).

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use dayvec_core::ModelSpec;
-use dayvec_report::{Interval, Report, ScorerMetrics, Table};
+use dayvec_core::{ModelSpec, PartsSpec};
+use dayvec_report::{
+    AlignmentReport, Interval, PartsChoice, PartsTrial, Report, ScorerMetrics, Table, TrainingSummary,
+};
 
 /// The card as Markdown.
 pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> String {
@@ -13,8 +15,10 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
         card.push('\n');
     };
     line(format!(
-        "PinnerFormer user and item embeddings of {} numbers, unit norm; tower pair `{}`, item features `{}`.",
-        spec.dim, report.tower_pair_id, report.items_version
+        "{}; tower pair `{}`, item features `{}`.",
+        what(spec),
+        report.tower_pair_id,
+        report.items_version
     ));
     line(
         "They are made to be compared by inner product with each other, and only within this tower pair."
@@ -31,17 +35,13 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
     }
     line(left_out(report).to_owned());
     if let Some(training) = &report.training {
-        line("\n## Training\n".to_owned());
-        line(format!(
-            "{} parameters, {} steps in {:.0} s over {} users with {} actions; {:.0} tokens/s; final loss {}.",
-            training.parameters,
-            training.steps,
-            training.seconds,
-            training.users,
-            training.actions,
-            training.tokens_per_s,
-            training.loss.map_or_else(|| "unknown".to_owned(), |loss| format!("{loss:.4}"))
-        ));
+        line(format!("\n## Training\n\n{}", how_trained(training)));
+    }
+    if let Some(choice) = &report.parts {
+        line(format!("\n## Parts\n\n{}", parts(choice)));
+    }
+    if let Some(alignment) = &report.alignment {
+        line(turned(alignment));
     }
     line("\n## Results\n".to_owned());
     line(protocol(report));
@@ -60,6 +60,60 @@ pub(crate) fn card(report: &Report, spec: &ModelSpec, config_yaml: &str) -> Stri
     line(format!("## Spec\n\n```yaml\n{}```\n", dayvec_runtime::config::to_yaml(spec)));
     line(format!("## Configuration\n\n```yaml\n{config_yaml}```"));
     card
+}
+
+/// What the embeddings are.
+fn what(spec: &ModelSpec) -> String {
+    let dim = spec.embedding_dim();
+    let Some(PartsSpec { memory, cooccurrence, trend, .. }) = spec.parts else {
+        return format!("PinnerFormer user and item embeddings of {dim} numbers, unit norm");
+    };
+    format!(
+        "User and item embeddings of {dim} numbers: memory {memory}, co-occurrence {cooccurrence}, trend {trend}; their \
+         norms carry meaning, and items are as of a day"
+    )
+}
+
+/// A sentence on the training.
+fn how_trained(training: &TrainingSummary) -> String {
+    format!(
+        "{} parameters, {} steps in {:.0} s over {} users with {} actions; {:.0} tokens/s; final loss {}.",
+        training.parameters,
+        training.steps,
+        training.seconds,
+        training.users,
+        training.actions,
+        training.tokens_per_s,
+        training.loss.map_or_else(|| "unknown".to_owned(), |loss| format!("{loss:.4}"))
+    )
+}
+
+/// A sentence on the space of the parts.
+fn turned(alignment: &AlignmentReport) -> String {
+    let AlignmentReport { model_id, before, after } = alignment;
+    format!(
+        "The space was turned onto that of {model_id}: the mean cosine of users' embeddings to its own is {after:.3}, and \
+         was {before:.3} before; inner products are as they were."
+    )
+}
+
+/// How the parts were chosen, as a table.
+fn parts(choice: &PartsChoice) -> String {
+    let mut text = format!(
+        "Chosen on the {} days from {} over {} users, by the geometric mean of both recalls; the test days had no say.\n\n\
+         | memory | co-occurrence | trend | weight of unseen items | recall@10 | unseen recall@10 | |\n\
+         |---|---|---|---|---|---|---|\n",
+        choice.n_days, choice.from, choice.n_users
+    );
+    for trial in &choice.tried {
+        let PartsTrial { memory, cooccurrence, trend, unseen_weight, recall, unseen_recall } = trial;
+        let mark = if *trial == choice.chosen { "chosen" } else { "" };
+        let _a_string_takes_all = writeln!(
+            text,
+            "| {memory} | {cooccurrence} | {trend} | {unseen_weight} | {recall:.4} | {unseen_recall:.4} | {mark} |"
+        );
+    }
+    text
 }
 
 /// A sentence on the days behind the end of the log.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use dayvec_core::{Day, FaultKind, ItemTable};
-use dayvec_model::{Model, load_spec};
+use dayvec_model::load_spec;
+use dayvec_parts::Embedder;
 use dayvec_registry::checkpoint::{self, METRICS, SPEC, WEIGHTS, key};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use dayvec_sequences::ReadSummary;
@@ -20,7 +21,7 @@ use crate::training_folder::STATE;
 
 /// A model that can be measured.
 pub(crate) struct Checkpoint {
-    pub(crate) model: Model,
+    pub(crate) model: Embedder,
     pub(crate) items: ItemTable,
     pub(crate) data: ModelData,
     pub(crate) read_summary: ReadSummary,
@@ -35,7 +36,7 @@ impl Checkpoint {
         let folder = fetch(store, name, &config.work_dir)?;
         let spec = load_spec(&folder.join(SPEC)).or_fault().context("read the checkpoint")?;
         let items = ItemFeatures::fetch(config, store, &spec.items_version)?.table;
-        let model = Model::load(&spec, &items, &folder.join(WEIGHTS), Device::cuda_if_available());
+        let model = Embedder::load(&spec, &items, &folder.join(WEIGHTS), Device::cuda_if_available());
         let model = model.or_fault().context("load the checkpoint")?;
         let mut config = config.clone();
         let trained_until = trained_until(&folder)?;

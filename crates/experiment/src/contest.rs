@@ -8,6 +8,7 @@ use dayvec_evaluation::baselines::popularity;
 use dayvec_evaluation::{EvalOptions, Outcomes, Scorer, retrieve};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 
+use crate::alignment::Both;
 use crate::checkpoint::{Checkpoint, NoSuchCheckpoint, fetch, trained_until};
 use crate::config::{Config, PromotionSettings};
 use crate::evaluate::{baseline_input, model_scorer, truth};
@@ -34,6 +35,9 @@ pub struct ServingModel {
     pub cut_off: Day,
     /// Its recall on the users that both models can encode; absent where its training has seen the test days.
     pub recall: Option<f64>,
+    /// Mean cosine of users' embeddings under both models, where both have parts of the same widths; else the two spaces have
+    /// nothing in common.
+    pub cosine: Option<f64>,
 }
 
 /// The checkpoint of the model that serves is gone from the bucket, so no other can be compared with it.
@@ -79,7 +83,7 @@ impl Contest {
             }
         })?;
         let serving_cut_off = trained_until(&folder)?;
-        contest.serving = Some(ServingModel { cut_off: serving_cut_off, recall: None });
+        contest.serving = Some(ServingModel { cut_off: serving_cut_off, recall: None, cosine: None });
         if serving_cut_off > cut_off {
             return Ok(contest);
         }
@@ -92,7 +96,9 @@ impl Contest {
         contest.candidate = recall(&ours.model, &is_theirs);
         contest.popularity = recall(&ours.popularity, &is_theirs);
         let serving_recall = recall(&theirs.model, &|user| our_users.contains(their_ids.get(user)));
-        contest.serving = Some(ServingModel { cut_off: serving_cut_off, recall: Some(serving_recall) });
+        let cosine = mean_cosine(&candidate, &serving)?;
+        contest.serving =
+            Some(ServingModel { cut_off: serving_cut_off, recall: Some(serving_recall), cosine });
         Ok(contest)
     }
 
@@ -112,8 +118,30 @@ impl Contest {
             let name = "recall@10 against the serving model";
             gates.push(Gate::new(name, ratio(recall), Some(limits.min_recall_ratio), None));
         }
+        if let Some(cosine) = serving.cosine {
+            let name = "mean cosine of users to the serving model's";
+            gates.push(Gate::new(name, cosine, Some(limits.min_mean_cosine), None));
+        }
         gates
     }
+}
+
+/// Mean cosine of users' embeddings under two models with the same log; `None` where their spaces have nothing in common.
+fn mean_cosine(candidate: &Checkpoint, serving: &Checkpoint) -> anyhow::Result<Option<f64>> {
+    let (Some(ours), Some(theirs)) = (candidate.model.spec().parts, serving.model.spec().parts) else {
+        return Ok(None);
+    };
+    let (new_history, old_history) = (&candidate.data.history, &serving.data.history);
+    if !ours.is_as_wide_as(&theirs) || new_history.users != old_history.users {
+        return Ok(None);
+    }
+    let [new, old] =
+        Both { new: &candidate.model, older: &serving.model, new_history, old_history }.users()?;
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+    let pairs = new.chunks_exact(ours.dim()).zip(old.chunks_exact(ours.dim()));
+    let cosines: Vec<f64> =
+        pairs.map(|(a, b)| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)).collect();
+    Ok(Some(cosines.iter().sum::<f64>() / cosines.len().max(1) as f64))
 }
 
 fn recall(outcomes: &Outcomes, keep: &dyn Fn(usize) -> bool) -> f64 {
@@ -143,7 +171,7 @@ impl Checkpoint {
                 .or_fault()
                 .with_context(|| format!("evaluate {}", scorer.name()))
         };
-        let model = run(&model_scorer(&self.model, history, &truth.users)?)?;
+        let model = run(&model_scorer(&self.model, &self.data, &truth.users)?)?;
         let popularity = popularity(&baseline_input(config, &self.items, &self.data)).or_fault();
         let popularity = run(&popularity.context("find the best popularity")?)?;
         Ok(ModelOutcomes { users: truth.users, model, popularity })
@@ -160,8 +188,10 @@ mod tests {
         let serving = serving.map(|(recall, trained_until)| ServingModel {
             cut_off: day(trained_until),
             recall: (day(trained_until) <= cut_off).then_some(recall),
+            cosine: None,
         });
-        let limits = PromotionSettings { min_recall_ratio: 0.95, min_popularity_ratio: 1.0 };
+        let limits =
+            PromotionSettings { min_recall_ratio: 0.95, min_popularity_ratio: 1.0, min_mean_cosine: 0.5 };
         let gates = Contest { candidate, cut_off, popularity, serving }.gates(&limits);
         gates.into_iter().filter(|gate| !gate.passed).map(|gate| gate.name).collect()
     }

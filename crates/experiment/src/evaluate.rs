@@ -12,7 +12,7 @@ use dayvec_evaluation::baselines::{self, BaselineInput, Limits, Which};
 use dayvec_evaluation::{
     Embeddings, EvalOptions, EvaluationError, Interests, Outcomes, Scorer, Truth, retrieve,
 };
-use dayvec_model::Model;
+use dayvec_parts::Embedder;
 use dayvec_registry::checkpoint::{CARD, CONFIG, METRICS};
 use dayvec_registry::evaluation;
 use dayvec_report::{Evaluation, Report, Table, TaskRecall};
@@ -112,7 +112,7 @@ pub(crate) fn is_stop(error: &anyhow::Error) -> bool {
 /// One for which [`is_stop`] holds, once it was stopped.
 pub(crate) fn evaluate_model(
     config: &Config,
-    model: &Model,
+    model: &Embedder,
     items: &ItemTable,
     data: &ModelData,
     how: &Evaluate<'_>,
@@ -137,7 +137,7 @@ pub(crate) fn evaluate_model(
         );
         Ok(())
     };
-    let scorer = model_scorer(model, &data.history, &truth.users)?;
+    let scorer = model_scorer(model, data, &truth.users)?;
     run(&scorer)?;
     let choices = baselines::each(&baseline_input(config, items, data), how.which, how.stop, &mut run)?;
     let by_task = by_task(&scorer, model, data, &options)?;
@@ -159,7 +159,7 @@ pub(crate) fn evaluate_model(
 /// The recall of the model for each action that has positives, where there are several.
 fn by_task(
     scorer: &Embeddings,
-    model: &Model,
+    model: &Embedder,
     data: &ModelData,
     options: &EvalOptions,
 ) -> anyhow::Result<Vec<TaskRecall>> {
@@ -205,13 +205,24 @@ pub(crate) fn truth(data: &ModelData) -> anyhow::Result<Truth> {
         .with_context(|| format!("find test users: {}", data.test()))
 }
 
-/// The model as a scorer, on the histories of `users`.
+/// The model as a scorer, with users and items as they are at the cut-off.
 pub(crate) fn model_scorer(
-    model: &Model,
-    history: &Sequences,
+    model: &Embedder,
+    data: &ModelData,
     users: &[usize],
 ) -> anyhow::Result<Embeddings> {
+    scorer_as_of(model, &data.history, users, data.split.cut_off.start_s())
+}
+
+/// The model as a scorer, with `users` as they are in `history`, and items as of `until_s` (Unix seconds).
+pub(crate) fn scorer_as_of(
+    model: &Embedder,
+    history: &Sequences,
+    users: &[usize],
+    until_s: i64,
+) -> anyhow::Result<Embeddings> {
     let user_values = model.encode_users(history, users).or_fault().context("encode users")?;
-    let item_values = model.encode_items().or_fault().context("encode items")?;
+    let item_values =
+        model.encode_items(&model.item_counts(history, until_s)).or_fault().context("encode items")?;
     Embeddings::new("model", users, &user_values, model.spec().n_items, &item_values).or_fault()
 }

@@ -1,18 +1,20 @@
 //! What a checkpoint's embeddings lose with their age, beside baselines that can be aged.
 
+use std::cell::RefCell;
 use std::fs;
+use std::rc::Rc;
 
 use anyhow::{Context, anyhow};
 use dayvec_core::{FaultKind, Sequences};
 use dayvec_evaluation::freshness::{Aged, FreshnessOptions, Labels, baselines, measure};
 use dayvec_evaluation::{Embeddings, EvaluationError, Scorer, TimeSplit};
-use dayvec_model::Model;
+use dayvec_parts::Embedder;
 use dayvec_report::FreshnessReport;
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 
 use crate::checkpoint::{Checkpoint, fetch, trained_until};
 use crate::config::{Config, SplitProtocol};
-use crate::evaluate::model_scorer;
+use crate::evaluate::scorer_as_of;
 use crate::store::Store;
 
 /// Measure a checkpoint (a folder, or the id of a model in the bucket) under the protocols of freshness, on the test
@@ -49,7 +51,7 @@ pub fn freshness(
         seed: config.raw.run.seed,
     };
     let labels = Labels::of(log, split, &options.protocols()).or_fault().context("find the labels")?;
-    let aged_model = AgedModel { model, items: model_scorer(model, log, &[])? };
+    let aged_model = AgedModel { model, log, items: RefCell::new(None) };
     let aged_baselines = baselines(log, &loaded.items);
     let all = std::iter::once(&aged_model as &dyn Aged).chain(aged_baselines.iter().map(|it| &**it));
     let mut rows = Vec::new();
@@ -77,33 +79,50 @@ pub fn freshness(
     Ok(report)
 }
 
-/// A model: users are encoded as they were, items are those of the checkpoint.
+/// A model: users are encoded as they were, and so are items where they are the day's.
 struct AgedModel<'a> {
-    model: &'a Model,
-    /// Item embeddings, without users.
-    items: Embeddings,
+    model: &'a Embedder,
+    log: &'a Sequences,
+    /// Item embeddings, without users, as of the time that was asked for last.
+    items: RefCell<Option<(i64, Rc<Embeddings>)>>,
+}
+
+impl AgedModel<'_> {
+    fn items_as_of(&self, until_s: i64) -> anyhow::Result<Rc<Embeddings>> {
+        let mut last = self.items.borrow_mut();
+        match &*last {
+            Some((of, items)) if *of == until_s || !self.items_change() => Ok(Rc::clone(items)),
+            _ => {
+                let items = Rc::new(scorer_as_of(self.model, self.log, &[], until_s)?);
+                *last = Some((until_s, Rc::clone(&items)));
+                Ok(items)
+            }
+        }
+    }
 }
 
 impl Aged for AgedModel<'_> {
     fn name(&self) -> &str {
-        self.items.name()
+        "model"
     }
 
     fn items_change(&self) -> bool {
-        false
+        self.model.reads_item_counts()
     }
 
     fn scorer(
         &self,
         states: &Sequences,
-        _items_until_s: i64,
+        items_until_s: i64,
     ) -> Result<Box<dyn Scorer + '_>, EvaluationError> {
         let rows: Vec<usize> = (0..states.n_users()).collect();
         let users = self.model.encode_users(states, &rows);
-        let users = users.map_err(|source| EvaluationError::Encode {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EvaluationError::Encode {
             scorer: self.name().to_owned(),
-            source: Box::new(source),
-        })?;
-        Ok(Box::new(self.items.with_users(&rows, &users)?))
+            source,
+        };
+        let users = users.map_err(|error| failed(Box::new(error)))?;
+        let items = self.items_as_of(items_until_s).map_err(|error| failed(error.into()))?;
+        Ok(Box::new(items.with_users(&rows, &users)?))
     }
 }

@@ -8,6 +8,7 @@
 //! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
 //! **Nothing after the cut-off and no held-out user may reach training.**
 
+mod alignment;
 mod batches;
 mod card;
 mod checkpoint;
@@ -19,6 +20,8 @@ mod evaluate;
 mod free_cores;
 mod freshness;
 mod items;
+mod parts;
+mod parts_training;
 mod progress;
 mod progress_display;
 mod publish;
@@ -26,6 +29,7 @@ mod report;
 mod store;
 mod tensorboard;
 mod top_items;
+mod tower;
 mod train;
 mod training_folder;
 mod trials;
@@ -33,8 +37,9 @@ mod trials;
 pub use checkpoint::NoSuchCheckpoint;
 pub use config::{
     BatchSettings, BuildItemsSettings, Config, DataFacts, EvaluationSettings, EventsSettings, ItemSource,
-    ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings,
-    PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitProtocol, SplitSettings,
+    ItemTextSettings, ItemsSettings, ModelSettings, NegativesSettings, OptimizerSettings, PartWidths,
+    PartsSettings, PinnerSageSettings, PromotionSettings, RawConfig, RunSettings, SHIPPED, SplitProtocol,
+    SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};

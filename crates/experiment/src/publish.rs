@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use dayvec_bucket::Created;
 use dayvec_core::FaultKind;
-use dayvec_registry::checkpoint::{FILES, METRICS, SPEC, WEIGHTS, key};
+use dayvec_registry::checkpoint::{FILES, METRICS, OPTIMIZER, SPEC, WEIGHTS, key};
 use dayvec_report::Report;
 use dayvec_runtime::fault::WithFault as _;
 
@@ -31,6 +31,9 @@ pub fn published_report(store: &Store, model_id: &str) -> anyhow::Result<Option<
 pub(crate) fn publish(store: &Store, model_id: &str, folder: &Path) -> anyhow::Result<()> {
     for file in FILES {
         let path = folder.join(file);
+        if file == OPTIMIZER && !path.exists() {
+            continue; // parts are trained in one go and have no state to resume from
+        }
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let key = key(model_id, file);
         if store.write_new(&key, bytes.clone())? == Created::AlreadyThere && file == WEIGHTS {

@@ -1,13 +1,18 @@
 //! The report of a model on the data it was measured on.
 
-use dayvec_model::Model;
+use dayvec_parts::Embedder;
 use dayvec_report::{Evaluation, RecallByScorer, Report, StageSeconds};
 
 use crate::config::SplitProtocol;
 use crate::data::ModelData;
 
 /// Everything but the statistics of a training.
-pub(crate) fn report(model: &Model, data: &ModelData, evaluation: Evaluation, checkpoint: String) -> Report {
+pub(crate) fn report(
+    model: &Embedder,
+    data: &ModelData,
+    evaluation: Evaluation,
+    checkpoint: String,
+) -> Report {
     let spec = model.spec();
     let has_actions = |&user: &usize| !data.history.range(user).is_empty();
     Report {
@@ -25,6 +30,8 @@ pub(crate) fn report(model: &Model, data: &ModelData, evaluation: Evaluation, ch
         evaluation,
         events: serde_json::Value::Null,
         stray_days: data.stray_days.clone(),
+        parts: None,
+        alignment: None,
         training: None,
         stages: StageSeconds::default(),
     }

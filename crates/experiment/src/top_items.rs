@@ -30,7 +30,7 @@ pub fn write_top_items(
     let loaded = Checkpoint::load(config, store, checkpoint)?;
     let history = &loaded.data.history;
     let truth = truth(&loaded.data)?;
-    let scorer = model_scorer(&loaded.model, history, &truth.users)?;
+    let scorer = model_scorer(&loaded.model, &loaded.data, &truth.users)?;
     let rows = top(&scorer, &truth.users, &truth.eligible, k).or_fault().context("find the best items")?;
     let users = rows.user.iter().map(|&user| history.users.get(user));
     let items = rows.item.iter().map(|&item| history.items.ids().get(item as usize));

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Checkpoint;
 use crate::encode::{BucketAfter, BucketBefore, encode_buckets};
+use crate::item_table::DayItems;
 use crate::progress::Progress;
 use crate::state_store::{StateId, StateStore};
 use dayvec_report::SnapshotStatistics;
@@ -99,7 +100,7 @@ impl BucketIo {
 
     /// The state first: a done marker says that both are there.
     async fn write(self, bucket: u32, today: BucketAfter) -> anyhow::Result<()> {
-        let BucketAfter { state, rows, statistics } = today;
+        let BucketAfter { state, rows, statistics, .. } = today;
         self.states.write(&self.to, bucket, state, &self.scratch).await?;
         self.publisher.write_users_part(bucket, rows, &statistics).await.or_fault()?;
         Ok(())
@@ -123,8 +124,13 @@ pub(crate) struct WaveEncoder<'a> {
 type Writing = JoinHandle<anyhow::Result<Vec<(u32, SnapshotStatistics)>>>;
 
 impl WaveEncoder<'_> {
-    /// Do the waves, in order, reporting to `progress`.
-    pub(crate) fn run(&self, waves: Vec<Range<u32>>, progress: &mut Progress) -> anyhow::Result<()> {
+    /// Do the waves, in order, reporting to `progress` and counting `items`.
+    pub(crate) fn run(
+        &self,
+        waves: Vec<Range<u32>>,
+        progress: &mut Progress,
+        items: &mut DayItems,
+    ) -> anyhow::Result<()> {
         let is_done = |wave: &Range<u32>| wave.clone().all(|bucket| self.done.contains(&bucket));
         let mut todo = waves.into_iter().filter(|wave| !is_done(wave));
         let fetch = |wave: Range<u32>| (wave.clone(), self.runtime.spawn(self.io.clone().fetch_wave(wave)));
@@ -138,6 +144,9 @@ impl WaveEncoder<'_> {
             let yesterday = self.runtime.block_on(fetched)??;
             fetching = todo.next().map(fetch);
             let today = self.encode(&wave, yesterday)?;
+            for (bucket, today) in wave.clone().zip(&today) {
+                items.add(bucket, &today.item_counts);
+            }
             self.finish(writing.take(), progress)?;
             let undone: Vec<(u32, BucketAfter)> =
                 wave.zip(today).filter(|(bucket, _)| !self.done.contains(bucket)).collect();

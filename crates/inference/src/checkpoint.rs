@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use dayvec_bucket::Bucket;
 use dayvec_core::{FaultKind, ItemTable};
-use dayvec_model::{Model, load_spec};
+use dayvec_model::load_spec;
+use dayvec_parts::Embedder;
 use dayvec_registry::checkpoint::{SPEC, WEIGHTS, key};
 use dayvec_registry::{CHECKPOINTS, Serving, checkpoints, item_features, newest_promotion, serving_model};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
@@ -15,7 +16,7 @@ use crate::config::ModelChoice;
 
 /// A model ready to encode, with the items that it knows.
 pub(crate) struct Checkpoint {
-    pub(crate) model: Model,
+    pub(crate) model: Embedder,
     pub(crate) items: ItemTable,
 }
 
@@ -35,9 +36,15 @@ impl Checkpoint {
         let items = dayvec_items::read_items(&items).or_fault().context("read item features")?;
         let weights = local(bucket, &key(&model_id, WEIGHTS), scratch).await?;
         let device = Device::cuda_if_available();
-        let model = Model::load(&spec, &items, &weights, device).or_fault();
+        let model = Embedder::load(&spec, &items, &weights, device).or_fault();
         let model = model.with_context(|| format!("load model {model_id}"))?;
-        tracing::info!(model_id, n_items = items.len(), dim = spec.dim, ?device, "loaded the checkpoint");
+        tracing::info!(
+            model_id,
+            n_items = items.len(),
+            dim = spec.embedding_dim(),
+            ?device,
+            "loaded the checkpoint"
+        );
         Ok(Self { model, items })
     }
 }

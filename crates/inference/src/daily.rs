@@ -8,7 +8,7 @@ use dayvec_bucket::Bucket;
 use dayvec_core::Gate;
 use dayvec_runtime::fault::OrFault as _;
 use dayvec_sequences::log::digest;
-use dayvec_snapshot::{ItemEmbeddings, Manifest, Publisher, RunDescription};
+use dayvec_snapshot::{Manifest, Publisher, RunDescription};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::commit::{self, DoneBuckets, EarlierAttempt};
 use crate::config::Config;
 use crate::events::{self, EventReader, NewEvents};
+use crate::item_table::DayItems;
 use crate::plan::{Plan, state_id};
 use crate::progress::Progress;
 use crate::request::DailyRequest;
@@ -111,7 +112,7 @@ impl DailyRun<'_> {
         let reading = EventReader {
             schema: &spec.events,
             span: plan.span,
-            depth: spec.max_len,
+            depth: spec.history_len(),
             max_bad_share: config.max_bad_share,
             quarantine: config.work_dir.join(format!("quarantine-{}.csv", request.day)),
         };
@@ -133,7 +134,7 @@ impl DailyRun<'_> {
             items_version: spec.items_version.clone(),
             input_digest: to.id.clone(),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
-            dim: spec.dim,
+            dim: spec.embedding_dim(),
             element_type: config.element_type,
             n_buckets,
         };
@@ -149,18 +150,19 @@ impl DailyRun<'_> {
     /// Make what is missing of the run, then commit.
     fn make(&self, prepared: &Prepared, stages: &mut StageTimes) -> anyhow::Result<RunEnd> {
         let publisher = self.begin(prepared)?;
-        let resumed_buckets = self.encode_users(prepared, &publisher)?;
+        let mut items = DayItems::none(&prepared.checkpoint, self.request.day);
+        let resumed_buckets = self.encode_users(prepared, &publisher, &mut items)?;
         stages.end("encode_users");
         let done = self.runtime.block_on(DoneBuckets::read(&publisher))?;
         if done.len() < self.config.n_buckets.get() {
             return Ok(RunEnd::of_share(done.statistics, resumed_buckets));
         }
-        self.write_items(&prepared.checkpoint, &publisher)?;
+        self.write_items(prepared, &publisher, items)?;
         stages.end("encode_items");
         let Prepared { bucket, states, plan, to, .. } = prepared;
         self.runtime.block_on(async {
             states.mark_whole(to, done.statistics.users + done.statistics.without_embedding).await?;
-            let limits = &self.config.gates;
+            let limits = &self.config.gates.of(prepared.checkpoint.model.spec());
             let manifest = done.write_manifest(bucket, &publisher, plan.users_before, limits).await?;
             let outcome = commit::announce(&publisher, &manifest, self.request.force).await?;
             RunEnd::at_manifest(outcome, manifest, resumed_buckets)
@@ -168,7 +170,12 @@ impl DailyRun<'_> {
     }
 
     /// Encode the users of this worker's buckets that are not done; the number of buckets that were done before.
-    fn encode_users(&self, prepared: &Prepared, publisher: &Publisher) -> anyhow::Result<u32> {
+    fn encode_users(
+        &self,
+        prepared: &Prepared,
+        publisher: &Publisher,
+        items: &mut DayItems,
+    ) -> anyhow::Result<u32> {
         let Prepared { bucket, checkpoint, states, plan, events, to, .. } = prepared;
         let done = self.runtime.block_on(publisher.done_buckets()).or_fault()?;
         let n_buckets = self.config.n_buckets.get();
@@ -199,17 +206,18 @@ impl DailyRun<'_> {
         let waves = waves(n_buckets, users_at_most, self.config.wave_users.into()).into_iter().enumerate();
         let ours =
             waves.filter(|&(wave, _)| share::has_wave(self.request.share, wave)).map(|(_, buckets)| buckets);
-        encoder.run(ours.collect(), &mut progress)?;
+        encoder.run(ours.collect(), &mut progress, items)?;
         Ok(done.len() as u32)
     }
 
-    fn write_items(&self, checkpoint: &Checkpoint, publisher: &Publisher) -> anyhow::Result<()> {
+    fn write_items(&self, prepared: &Prepared, publisher: &Publisher, items: DayItems) -> anyhow::Result<()> {
         if !self.runtime.block_on(publisher.done_items()).or_fault()?.is_empty() {
             return Ok(());
         }
-        let ids = checkpoint.items.ids.ids().clone();
-        let values = checkpoint.model.encode_items().context("encode items")?;
-        let rows = ItemEmbeddings { ids, dim: checkpoint.model.spec().dim, values };
+        let Prepared { checkpoint, states, to, .. } = prepared;
+        let n_buckets = self.config.n_buckets.get();
+        let rows =
+            self.runtime.block_on(items.embeddings(checkpoint, (states, to), n_buckets, self.scratch))?;
         let written = self.runtime.block_on(publisher.write_items_part(0, rows, &serde_json::json!({})));
         written.or_fault().context("write the items").map(drop)
     }

@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use dayvec_core::{Actions, Day, EmbeddingBlock, IdColumn, IdInterner, Sequences};
+use dayvec_parts::ItemCounts;
 use dayvec_sequences::{Keep, state};
 
 use crate::checkpoint::Checkpoint;
@@ -25,6 +26,8 @@ pub(crate) struct BucketAfter {
     pub(crate) rows: EmbeddingBlock,
     /// What they are like.
     pub(crate) statistics: SnapshotStatistics,
+    /// What the model reads of the items, over the bucket's users.
+    pub(crate) item_counts: ItemCounts,
 }
 
 /// Merge events into some buckets, encode the users that changed, carry the others.
@@ -44,11 +47,13 @@ pub(crate) fn encode_buckets(
     let to_encode = join(merged.iter().map(|bucket| bucket.input.select(&bucket.to_encode)));
     let users: Vec<usize> = (0..to_encode.n_users()).collect();
     let encoded = checkpoint.model.encode_users(&to_encode, &users).context("encode users")?;
+    let dim = spec.embedding_dim();
     let mut rest = &encoded[..];
     let mut finished = Vec::with_capacity(merged.len());
     for bucket in merged {
-        let (values, others) = rest.split_at(bucket.to_encode.len() * spec.dim);
-        finished.push(bucket.finish(values, spec.dim, day));
+        let (values, others) = rest.split_at(bucket.to_encode.len() * dim);
+        let item_counts = checkpoint.model.item_counts(&bucket.input, day.end_s());
+        finished.push(bucket.finish(values, dim, day, item_counts));
         rest = others;
     }
     Ok(finished)
@@ -72,7 +77,7 @@ struct MergedBucket {
 impl MergedBucket {
     fn new(checkpoint: &Checkpoint, yesterday: BucketBefore, events: Sequences) -> Self {
         let spec = checkpoint.model.spec();
-        let keep = Keep { newest: Some(spec.max_len), look_back_days: None };
+        let keep = Keep { newest: Some(spec.history_len()), look_back_days: None };
         let (state, changed, active_known) = match &yesterday.state {
             Some(before) => {
                 let (state, changed) = state::merge(before, &events, keep);
@@ -95,7 +100,7 @@ impl MergedBucket {
     }
 
     /// Put the encoded rows, `[to_encode, dim]`, among the carried ones.
-    fn finish(self, encoded: &[f32], dim: usize, day: Day) -> BucketAfter {
+    fn finish(self, encoded: &[f32], dim: usize, day: Day, item_counts: ItemCounts) -> BucketAfter {
         let Self { state, input, last, changed, .. } = self;
         let mut statistics = SnapshotStatistics {
             active: changed.iter().filter(|&&changed| changed).count() as u64,
@@ -126,7 +131,7 @@ impl MergedBucket {
             }
         }
         statistics.look_at(&rows);
-        BucketAfter { state, rows, statistics }
+        BucketAfter { state, rows, statistics, item_counts }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gates: what a snapshot must satisfy before readers see it. Numbers in, verdicts out; no I/O.
 
-use dayvec_core::Gate;
+use dayvec_core::{Gate, ModelSpec};
 use serde::{Deserialize, Serialize};
 
 use dayvec_report::SnapshotStatistics;
@@ -17,7 +17,7 @@ pub struct GateLimits {
     pub min_active_encoded: f64,
     /// Least share of the active users that the last state had.
     pub min_active_known: f64,
-    /// Largest distance of a norm from 1.
+    /// Largest distance of a norm from 1, for a model whose embeddings have unit norm.
     pub max_norm_error: f64,
     /// Least mean cosine between new and last embeddings.
     pub min_mean_cosine: f64,
@@ -28,6 +28,13 @@ pub struct GateLimits {
 }
 
 impl GateLimits {
+    /// The limits for a model: its norms may say something.
+    #[must_use]
+    pub fn of(&self, spec: &ModelSpec) -> Self {
+        let max_norm_error = if spec.has_unit_norm() { self.max_norm_error } else { f64::INFINITY };
+        Self { max_norm_error, ..self.clone() }
+    }
+
     /// Everything that is wrong with the limits, one sentence a fault.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
@@ -62,8 +69,10 @@ pub fn judge(
         Gate::new("rows that are not finite", run.not_finite as f64, None, Some(0.0)),
         Gate::new("rows of zeros", run.zero as f64, None, Some(0.0)),
         Gate::new("constant rows", run.constant as f64, None, Some(0.0)),
-        Gate::new("largest norm error", run.max_norm_error, None, Some(limits.max_norm_error)),
     ];
+    if limits.max_norm_error.is_finite() {
+        gates.push(Gate::new("largest norm error", run.max_norm_error, None, Some(limits.max_norm_error)));
+    }
     if let Some(before) = users_before.filter(|&before| before > 0) {
         let ratio = run.users as f64 / before as f64;
         let (least, most) = (Some(limits.min_rows_ratio), Some(limits.max_rows_ratio));

@@ -13,6 +13,7 @@
 
 pub mod config;
 pub mod gates;
+mod item_table;
 
 mod buckets;
 mod checkpoint;

@@ -56,6 +56,7 @@ fn spec(wide: bool) -> ModelSpec {
         history_bag: None,
         left_out: Vec::new(),
         objective: Objective::named("dense_all_action").with("window_days", 28),
+        parts: None,
     };
     preset(if wide { "paper" } else { "small" }).expect("a preset").apply(&mut spec);
     spec.n_layers = 2;

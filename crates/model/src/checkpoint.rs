@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::error::ModelError;
 
 /// A named array on its way to a file.
-pub(crate) struct NamedArray<'a> {
+pub struct NamedArray<'a> {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     kind: Dtype,
@@ -17,25 +17,32 @@ pub(crate) struct NamedArray<'a> {
 }
 
 impl<'a> NamedArray<'a> {
-    pub(crate) fn f32(name: &str, values: &'a [f32]) -> Self {
+    /// 32-bit floats.
+    #[must_use]
+    pub fn f32(name: &str, values: &'a [f32]) -> Self {
         let bytes = bytemuck::cast_slice(values);
         Self { name: name.to_owned(), shape: vec![values.len()], kind: Dtype::F32, bytes }
     }
 
     /// The same numbers, laid out as `shape`.
-    pub(crate) fn shaped(self, shape: &[i64]) -> Self {
+    #[must_use]
+    pub fn shaped(self, shape: &[i64]) -> Self {
         Self { shape: shape.iter().map(|&n| n as usize).collect(), ..self }
     }
 
-    pub(crate) fn u32(name: &str, values: &'a [u32]) -> Self {
+    /// Unsigned 32-bit numbers.
+    #[must_use]
+    pub fn u32(name: &str, values: &'a [u32]) -> Self {
         let bytes = bytemuck::cast_slice(values);
         Self { name: name.to_owned(), shape: vec![values.len()], kind: Dtype::U32, bytes }
     }
 }
 
 /// Number types that a checkpoint holds.
-pub(crate) trait Element: bytemuck::AnyBitPattern + bytemuck::NoUninit {
+pub trait Element: bytemuck::AnyBitPattern + bytemuck::NoUninit {
+    /// Its type in the file.
     const KIND: Dtype;
+    /// Whether a checkpoint may hold this number.
     fn is_sound(self) -> bool;
 }
 
@@ -54,7 +61,7 @@ impl Element for u32 {
 }
 
 /// The arrays of a file: number type and little-endian bytes by name.
-pub(crate) type Arrays = HashMap<String, (Dtype, Vec<u8>)>;
+pub type Arrays = HashMap<String, (Dtype, Vec<u8>)>;
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ModelError {
     move |source| ModelError::Io { action, path: path.to_owned(), source }
@@ -65,7 +72,10 @@ pub(crate) fn corrupt(path: &Path, reason: impl ToString) -> ModelError {
 }
 
 /// Write arrays to a new file and wait until they are on the disk.
-pub(crate) fn write_arrays(
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_arrays(
     path: &Path,
     arrays: &[NamedArray<'_>],
     metadata: HashMap<String, String>,
@@ -88,7 +98,10 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
 }
 
 /// Read the arrays of a file and its metadata.
-pub(crate) fn read_arrays(path: &Path) -> Result<(Arrays, HashMap<String, String>), ModelError> {
+///
+/// # Errors
+/// When the file cannot be read, or is damaged.
+pub fn read_arrays(path: &Path) -> Result<(Arrays, HashMap<String, String>), ModelError> {
     let bytes = std::fs::read(path).map_err(io("read", path))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| corrupt(path, e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| corrupt(path, e))?;
@@ -98,7 +111,10 @@ pub(crate) fn read_arrays(path: &Path) -> Result<(Arrays, HashMap<String, String
 }
 
 /// Take one array of a known length out of a file's arrays.
-pub(crate) fn take<T: Element>(
+///
+/// # Errors
+/// When it is missing, of another type or length, or holds a number that is not finite.
+pub fn take<T: Element>(
     arrays: &mut Arrays,
     path: &Path,
     name: &str,

@@ -47,13 +47,14 @@ mod user_tower;
 
 pub use allocator::keep_freed_memory;
 pub use batch::{Correction, Loss, NegativeCorrection, PositiveCorrection, TrainBatch};
-pub use checkpoint::{load_spec, save_spec};
+pub use checkpoint::{Arrays, Element, NamedArray, load_spec, read_arrays, save_spec, take, write_arrays};
 pub use cuda::load_cuda;
 pub use error::ModelError;
 pub use fit::{Fit, StepStats};
-pub use model::Model;
+pub use model::{Model, check_items, to_vec};
 pub use objective::check_objective;
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{AdamW, OptimizerConfig};
+pub use parameters::{Init, ParameterList, Parameters, WeightId, Weights};
 pub use sampler::{NegativeConfig, Sampler, SamplerConfig};
 pub use sizes::{Sizes, preset};
 pub use threads::wait_briefly;

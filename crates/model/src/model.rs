@@ -63,6 +63,24 @@ fn check_spec(spec: &ModelSpec) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// Refuse another item table than the one that a spec describes.
+///
+/// # Errors
+/// [`ModelError::ItemsMismatch`].
+pub fn check_items(spec: &ModelSpec, items: &ItemTable) -> Result<(), ModelError> {
+    if items.dim == spec.item_dim && items.len() == spec.n_items {
+        return Ok(());
+    }
+    Err(ModelError::ItemsMismatch(format!(
+        "the model (items version {}) expects {} items of width {}, the table has {} of width {}",
+        spec.items_version,
+        spec.n_items,
+        spec.item_dim,
+        items.len(),
+        items.dim
+    )))
+}
+
 impl Model {
     /// A model with weights drawn from `seed`.
     ///
@@ -70,16 +88,7 @@ impl Model {
     /// When the spec cannot be built, or `items` is not the table it describes.
     pub fn new(spec: &ModelSpec, items: &ItemTable, device: Device, seed: u64) -> Result<Self, ModelError> {
         check_spec(spec)?;
-        if items.dim != spec.item_dim || items.len() != spec.n_items {
-            return Err(ModelError::ItemsMismatch(format!(
-                "the model (items version {}) expects {} items of width {}, the table has {} of width {}",
-                spec.items_version,
-                spec.n_items,
-                spec.item_dim,
-                items.len(),
-                items.dim
-            )));
-        }
+        check_items(spec, items)?;
         if let Some(at) = items.features.iter().position(|value| !value.is_finite()) {
             let id = items.ids.ids().get(at / items.dim);
             return Err(ModelError::ItemsMismatch(format!("the features of item `{id}` are not finite")));
@@ -268,7 +277,10 @@ impl Model {
 }
 
 /// Copy a tensor to host memory.
-pub(crate) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
+///
+/// # Errors
+/// When libtorch does.
+pub fn to_vec(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
     let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
     let mut values = vec![0.0; tensor.numel()];
     let len = values.len();

@@ -45,19 +45,21 @@ impl OptimizerConfig {
 
 /// First and second moments, `[n]` each.
 #[derive(Debug)]
-pub(crate) struct AdamW {
+pub struct AdamW {
     pub(crate) mean: Tensor,
     pub(crate) square: Tensor,
 }
 
 impl AdamW {
-    pub(crate) fn new(parameters: &Parameters) -> Self {
+    /// Moments of zero.
+    #[must_use]
+    pub fn new(parameters: &Parameters) -> Self {
         let zeros = || parameters.flat.detach().zeros_like();
         Self { mean: zeros(), square: zeros() }
     }
 
     /// One update; returns the norm of the gradient before clipping. The gradient is cleared.
-    pub(crate) fn step(&mut self, parameters: &mut Parameters, config: &OptimizerConfig, step: u64) -> f64 {
+    pub fn step(&mut self, parameters: &mut Parameters, config: &OptimizerConfig, step: u64) -> f64 {
         let _no_grad = tch::no_grad_guard();
         let gradient = parameters.flat.grad();
         let norm = gradient.norm().double_value(&[]);

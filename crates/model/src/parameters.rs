@@ -13,7 +13,7 @@ use crate::dropout::Dropout;
 
 /// How a weight starts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Init {
+pub enum Init {
     /// The same number everywhere.
     Constant(f32),
     /// Uniform in ± `1/sqrt(fan_in)`.
@@ -24,7 +24,7 @@ pub(crate) enum Init {
 
 /// A weight, by its place in the list.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct WeightId(usize);
+pub struct WeightId(usize);
 
 #[derive(Debug)]
 struct Entry {
@@ -36,16 +36,16 @@ struct Entry {
 
 /// The list of weights while a network is being described.
 #[derive(Debug, Default)]
-pub(crate) struct ParameterList(Vec<Entry>);
+pub struct ParameterList(Vec<Entry>);
 
 impl ParameterList {
     /// A matrix or table, under weight decay.
-    pub(crate) fn weight(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> WeightId {
+    pub fn weight(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> WeightId {
         self.add(name.into(), shape, init, true)
     }
 
     /// A bias, gain, phase or scalar, without weight decay.
-    pub(crate) fn free(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> WeightId {
+    pub fn free(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> WeightId {
         self.add(name.into(), shape, init, false)
     }
 
@@ -58,17 +58,18 @@ impl ParameterList {
 
 /// The weights of a network.
 #[derive(Debug)]
-pub(crate) struct Parameters {
+pub struct Parameters {
     entries: Vec<Entry>,
     sizes: Vec<i64>,
     /// `[n]` f32, the leaf that gradients reach.
-    pub(crate) flat: Tensor,
+    pub flat: Tensor,
     /// `[n]` f32, 1 where weight decay applies, else 0.
     pub(crate) decays: Tensor,
 }
 
 /// The weights as tensors of their own shapes, for one pass.
-pub(crate) struct Weights {
+#[derive(Debug)]
+pub struct Weights {
     tensors: Vec<Tensor>,
     dropout: Option<Dropout>,
 }
@@ -92,7 +93,8 @@ impl Weights {
 
 impl Parameters {
     /// Draw the initial weights from `seed`; the same on every device.
-    pub(crate) fn new(list: ParameterList, device: Device, seed: u64) -> Self {
+    #[must_use]
+    pub fn new(list: ParameterList, device: Device, seed: u64) -> Self {
         let entries = list.0;
         let sizes: Vec<i64> = entries.iter().map(|entry| entry.shape.iter().product()).collect();
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
@@ -117,7 +119,8 @@ impl Parameters {
     }
 
     /// The weights by [`WeightId`]; gradients flow back into [`Self::flat`].
-    pub(crate) fn weights(&self) -> Weights {
+    #[must_use]
+    pub fn weights(&self) -> Weights {
         self.weights_with_dropout(None)
     }
 
@@ -130,12 +133,12 @@ impl Parameters {
     }
 
     /// Name and shape of each weight, in the order of the flat tensor.
-    pub(crate) fn layout(&self) -> impl Iterator<Item = (&str, &[i64])> {
+    pub fn layout(&self) -> impl Iterator<Item = (&str, &[i64])> {
         self.entries.iter().map(|entry| (entry.name.as_str(), &entry.shape[..]))
     }
 
     /// Copy `values` (f32, the whole flat tensor) over the weights.
-    pub(crate) fn set(&mut self, values: &[f32]) {
+    pub fn set(&mut self, values: &[f32]) {
         let values = Tensor::from_slice(values).to_device(self.flat.device()).to_kind(Kind::Float);
         tch::no_grad(|| self.flat.copy_(&values));
     }

@@ -31,7 +31,7 @@ impl DailyStates {
     /// The states that a model reads: as deep as its longest input.
     #[must_use]
     pub fn of_model(spec: &ModelSpec, n_buckets: u32) -> Self {
-        let described = serde_json::to_string(&(&spec.events, n_buckets, spec.max_len));
+        let described = serde_json::to_string(&(&spec.events, n_buckets, spec.history_len()));
         let described = described.expect("a schema is plain data");
         let key = &blake3::hash(described.as_bytes()).to_hex()[..16];
         Self { folder: format!("{SEQUENCES}/{key}") }
@@ -121,6 +121,7 @@ mod tests {
             history_bag: None,
             left_out: Vec::new(),
             objective: Objective::named("next_action"),
+            parts: None,
         };
         DailyStates::of_model(&spec, n_buckets)
     }

@@ -13,6 +13,7 @@
 mod choice;
 mod freshness;
 mod metrics;
+mod parts;
 mod statistics;
 mod table;
 
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use choice::{Choice, Choices, Trial};
 pub use freshness::{AgedRecall, FreshnessReport, RelativeLoss};
 pub use metrics::{Coverage, InterestEntropy, Interval, Recall, Retrieval, ScorerMetrics};
+pub use parts::{AlignmentReport, PartsChoice, PartsTrial};
 pub use statistics::SnapshotStatistics;
 pub use table::Table;
 
@@ -62,6 +64,13 @@ pub struct Report {
     /// does not count them.
     #[serde(default)]
     pub stray_days: Vec<DayRows>,
+    /// How the parts of the model were chosen; absent where there was nothing to choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsChoice>,
+    /// How near the space of the parts is to that of the model that was promoted when they were trained; absent where there
+    /// was none to be near to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentReport>,
     /// Statistics of the training; absent in an evaluation alone.
     pub training: Option<TrainingSummary>,
     /// Seconds by stage.

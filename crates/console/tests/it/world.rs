@@ -202,6 +202,7 @@ fn spec(model_id: &str) -> ModelSpec {
         history_bag: None,
         left_out: Vec::new(),
         objective: Objective::named("next_action"),
+        parts: None,
     }
 }
 
@@ -246,6 +247,8 @@ fn report(model_id: &str, recall: f64) -> Report {
         },
         events: serde_json::Value::Null,
         stray_days: Vec::new(),
+        parts: None,
+        alignment: None,
         training: Some(TrainingSummary {
             steps: 30,
             seconds: 2.5,

@@ -4,8 +4,22 @@ use dayvec_bucket::parse_url;
 use dayvec_model::{Correction, NegativeCorrection, PositiveCorrection, Sizes};
 use url::Url;
 
-use super::raw::{EventsSettings, ItemsSettings, RawConfig};
+use super::raw::{EventsSettings, ItemsSettings, PartWidths, RawConfig};
 use super::source::ItemSource;
+
+/// Most numbers of an embedding.
+const MOST_DIM: usize = 1024;
+
+/// The parts of a preset. For minutes on a CPU, three that each win on some logs, as wide as the paper's embedding: what people
+/// do again, what goes with what they did, and both. The others are the tower alone, as published.
+fn preset_parts(preset: &str) -> Vec<PartWidths> {
+    if preset != "small" {
+        return Vec::new();
+    }
+    [[248, 0], [120, 128], [0, 248]]
+        .map(|[memory, cooccurrence]| PartWidths { memory, cooccurrence, trend: 8 })
+        .to_vec()
+}
 
 /// The faults found so far, one sentence each, beginning with the key.
 pub(super) struct Faults(pub(super) Vec<String>);
@@ -103,6 +117,30 @@ impl Faults {
             );
         }
         Some(sizes)
+    }
+
+    /// The parts to choose from.
+    pub(super) fn parts(&mut self, raw: &RawConfig) -> Vec<PartWidths> {
+        let parts = &raw.parts;
+        self.at_least_one("parts.history_len", parts.history_len as u64);
+        self.at_least_one("parts.rows", parts.rows as u64);
+        if parts.softmax_steps + parts.recall_steps == 0 {
+            self.add("parts", "softmax_steps and recall_steps must not both be 0");
+        }
+        if parts.unseen_weights.is_empty() {
+            self.add("parts.unseen_weights", "must name at least one weight, for instance [0.1]");
+        }
+        if let Some(wrong) = parts.unseen_weights.iter().find(|weight| !(0.0..=100.0).contains(*weight)) {
+            self.add("parts.unseen_weights", format!("{wrong} must be between 0 and 100"));
+        }
+        let candidates = parts.candidates.clone().unwrap_or_else(|| preset_parts(&raw.model.preset));
+        for (place, candidate) in candidates.iter().enumerate() {
+            if !(1..=MOST_DIM).contains(&candidate.dim()) {
+                let fault = format!("the widths add up to {}; it must be 1 to {MOST_DIM}", candidate.dim());
+                self.add(&format!("parts.candidates[{place}]"), fault);
+            }
+        }
+        candidates
     }
 
     pub(super) fn events(&mut self, events: &EventsSettings) {

@@ -16,8 +16,8 @@ mod source;
 
 pub use raw::{
     BatchSettings, BuildItemsSettings, EvaluationSettings, EventsSettings, ItemTextSettings, ItemsSettings,
-    ModelSettings, NegativesSettings, OptimizerSettings, PinnerSageSettings, PromotionSettings, RawConfig,
-    RunSettings, SplitProtocol, SplitSettings,
+    ModelSettings, NegativesSettings, OptimizerSettings, PartWidths, PartsSettings, PinnerSageSettings,
+    PromotionSettings, RawConfig, RunSettings, SplitProtocol, SplitSettings,
 };
 pub use source::ItemSource;
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub items: ItemSource,
     /// Sizes of the network and of its pool of negatives: the preset's, with what replaces them.
     pub sizes: Sizes,
+    /// Parts to choose from; without any, an embedding is the tower's.
+    pub parts: Vec<PartWidths>,
 }
 
 /// As it is written: [`RawConfig`].
@@ -112,6 +114,7 @@ impl TryFrom<RawConfig> for Config {
         let events = faults.place("events.url", &raw.events.url);
         let items = faults.items(&raw.items);
         let sizes = faults.sizes(&raw);
+        let parts = faults.parts(&raw);
         faults.events(&raw.events);
         faults.training(&raw);
         if raw.work_dir.trim().is_empty() {
@@ -128,6 +131,10 @@ impl TryFrom<RawConfig> for Config {
                 faults.add(key, format!("{ratio} must be between 0 and 10"));
             }
         }
+        if !(-1.0..=1.0).contains(&raw.promotion.min_mean_cosine) {
+            let fault = format!("{} must be between -1 and 1", raw.promotion.min_mean_cosine);
+            faults.add("promotion.min_mean_cosine", fault);
+        }
         faults.at_least_one("evaluation.ease_items", raw.evaluation.ease_items as u64);
         faults.at_least_one("evaluation.memory_mib", raw.evaluation.memory_mib as u64);
         if let Some(PinnerSageSettings { threshold }) = raw.evaluation.pinnersage
@@ -139,7 +146,7 @@ impl TryFrom<RawConfig> for Config {
         match (bucket, events, items, sizes) {
             (Some(bucket), Some(events), Some(items), Some(sizes)) if faults.0.is_empty() => {
                 let work_dir = PathBuf::from(&raw.work_dir);
-                Ok(Self { bucket, work_dir, events, items, sizes, raw })
+                Ok(Self { bucket, work_dir, events, items, sizes, parts, raw })
             }
             _ => Err(faults.0),
         }
@@ -189,6 +196,7 @@ impl Config {
             history_bag: model.history_bag,
             left_out: model.left_out.clone(),
             objective: self.raw.objective.clone(),
+            parts: None,
         };
         self.sizes.apply(&mut spec);
         spec

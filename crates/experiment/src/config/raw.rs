@@ -27,6 +27,8 @@ pub struct RawConfig {
     pub split: SplitSettings,
     /// The network.
     pub model: ModelSettings,
+    /// What an embedding consists of.
+    pub parts: PartsSettings,
     /// What it is trained to predict.
     pub objective: Objective,
     /// The input of a step.
@@ -136,6 +138,44 @@ pub struct ModelSettings {
     pub left_out: Vec<InputFeature>,
 }
 
+/// What an embedding consists of, and how that is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartsSettings {
+    /// Parts to choose from; `None`: the preset's. Without any, an embedding is the tower's.
+    pub candidates: Option<Vec<PartWidths>>,
+    /// Newest actions of a user that count.
+    pub history_len: usize,
+    /// Most rows (users as of a time) of a step.
+    pub rows: usize,
+    /// Steps of each training by softmax.
+    pub softmax_steps: u64,
+    /// Steps of each training by smooth recall.
+    pub recall_steps: u64,
+    /// Weights of items that are new to the user in the loss, to choose from; the candidates are compared with the first.
+    pub unseen_weights: Vec<f64>,
+}
+
+/// Numbers of each part in an embedding; 0 leaves it out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartWidths {
+    /// Of the memory.
+    pub memory: usize,
+    /// Of the co-occurrence.
+    pub cooccurrence: usize,
+    /// Of the trend.
+    pub trend: usize,
+}
+
+impl PartWidths {
+    /// Of all parts.
+    #[must_use]
+    pub const fn dim(&self) -> usize {
+        self.memory + self.cooccurrence + self.trend
+    }
+}
+
 /// The input of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,4 +265,6 @@ pub struct PromotionSettings {
     pub min_recall_ratio: f64,
     /// Least Recall@10, as a multiple of popularity's.
     pub min_popularity_ratio: f64,
+    /// Least mean cosine of users' embeddings to the serving model's, where both have the same parts.
+    pub min_mean_cosine: f64,
 }

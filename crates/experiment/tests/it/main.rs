@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod checkpoints;
+mod parts;
 mod shop;
 mod training;
 mod trials;

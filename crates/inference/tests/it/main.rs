@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod carrying;
+mod parts;
 mod program;
 mod refusals;
 mod resuming;

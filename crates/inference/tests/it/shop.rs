@@ -5,12 +5,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use dayvec_bucket::Bucket;
-use dayvec_core::{Day, EventSchema, ItemTable, MODEL_FORMAT_VERSION, ModelSpec, Objective, PositiveRule};
+use dayvec_core::{
+    Day, EventSchema, ItemTable, MODEL_FORMAT_VERSION, ModelSpec, Objective, PartsSpec, PositiveRule,
+    Sequences,
+};
 use dayvec_inference::config::Config;
 use dayvec_inference::{DailyRequest, DailySummary};
 use dayvec_model::Model;
+use dayvec_parts::{BasisWidths, ByItem, Fit, FitOptions, FoldBases, Horizon, TrainingRows};
 use dayvec_sequences::{Keep, ReadOptions, SequenceBuilder, event_files};
-use dayvec_snapshot::{newest_announcement, read_manifest, read_users_part};
+use dayvec_snapshot::{newest_announcement, read_items, read_manifest, read_users_part};
 use tch::Device;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +72,7 @@ impl Shop {
         self.folder.path().join(inside)
     }
 
-    fn write_day(&self, n: i32) {
+    pub(crate) fn write_day(&self, n: i32) {
         let users: Vec<usize> = (0..N_USERS).filter(|&user| is_active(user, n)).collect();
         let rows: Vec<(usize, usize, i64)> = users
             .iter()
@@ -95,6 +99,37 @@ impl Shop {
 
     /// Leave an untrained model in the bucket, as the trainer would.
     pub(crate) fn add_model(&self, model_id: &str, seed: u64) {
+        let (spec, items) = self.add_items(model_id);
+        let model = Model::new(&spec, &items, Device::Cpu, seed).unwrap();
+        self.add_checkpoint(&spec, |weights| model.save(weights).unwrap());
+    }
+
+    /// Leave a model of parts in the bucket, trained for a few steps on the log so far.
+    pub(crate) fn add_parts(&self, model_id: &str, parts: PartsSpec) {
+        let (spec, items) = self.add_items(model_id);
+        let log = self.log(&spec, i64::MAX).resolve(&items.ids, &[]).0;
+        let by_item = ByItem::of(&log);
+        let until_s = log.actions.timestamp.iter().max().unwrap() + 1;
+        let rows =
+            TrainingRows::of(&by_item, Horizon { until_s, n_days: 1 }, parts.history_len, |_| true).unwrap();
+        let widths = BasisWidths { memory: parts.memory, cooccurrence: parts.cooccurrence };
+        let bases = FoldBases::of(&log, widths, 1, &|| false).unwrap();
+        let options =
+            FitOptions { parts, seed: 1, rows: 16, softmax_steps: 5, recall_steps: 5, unseen_weight: 0.1 };
+        let trained = Fit::run(&rows, bases, options, Device::Cpu, &mut |_| true).unwrap();
+        let spec = ModelSpec { parts: Some(parts), ..spec };
+        self.add_checkpoint(&spec, |weights| trained.save(weights).unwrap());
+    }
+
+    fn add_checkpoint(&self, spec: &ModelSpec, save: impl FnOnce(&Path)) {
+        let checkpoint = self.path(&format!("bucket/checkpoints/{}", spec.model_id));
+        std::fs::create_dir_all(&checkpoint).unwrap();
+        save(&checkpoint.join("model.safetensors"));
+        dayvec_model::save_spec(spec, &checkpoint.join("spec.yaml")).unwrap();
+    }
+
+    /// The spec of a tower, and its items, which are left in the bucket.
+    fn add_items(&self, model_id: &str) -> (ModelSpec, ItemTable) {
         let mut items = ItemTable { dim: 6, ..ItemTable::default() };
         for item in 0..N_ITEMS {
             items.ids.intern(&format!("i{item}"));
@@ -102,14 +137,31 @@ impl Shop {
         }
         let version = dayvec_items::items_version(&items);
         let spec = spec(model_id, &version);
-        let checkpoint = self.path(&format!("bucket/checkpoints/{model_id}"));
         let items_folder = self.path(&format!("bucket/items/{version}"));
-        std::fs::create_dir_all(&checkpoint).unwrap();
         std::fs::create_dir_all(&items_folder).unwrap();
         dayvec_items::write_items(&items, &items_folder.join("items.parquet")).unwrap();
-        let model = Model::new(&spec, &items, Device::Cpu, seed).unwrap();
-        model.save(&checkpoint.join("model.safetensors")).unwrap();
-        dayvec_model::save_spec(&spec, &checkpoint.join("spec.yaml")).unwrap();
+        (spec, items)
+    }
+
+    /// The log before `until_s`.
+    fn log(&self, spec: &ModelSpec, until_s: i64) -> Sequences {
+        let options = ReadOptions { from_s: 0, until_s, max_bad_share: 0.0, quarantine: None };
+        let mut builder = SequenceBuilder::new(&spec.events, options).unwrap();
+        builder.push_files(&event_files(&self.path("events"), None).unwrap()).unwrap();
+        builder.finish(Keep::default()).unwrap().0
+    }
+
+    /// Item embeddings that readers see, by id.
+    pub(crate) fn item_rows(&self) -> BTreeMap<String, Vec<f32>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bucket = Bucket::open(&self.config.bucket).unwrap();
+            let announced = newest_announcement(&bucket).await.unwrap().unwrap();
+            let manifest = read_manifest(&bucket, &announced.manifest).await.unwrap();
+            let items = read_items(&bucket, &manifest).await.unwrap();
+            let rows = items.ids.iter().zip(items.values.chunks(items.dim));
+            rows.map(|(id, values)| (id.to_owned(), values.to_vec())).collect()
+        })
     }
 
     pub(crate) fn run(&self, n: i32) -> anyhow::Result<DailySummary> {
@@ -150,12 +202,7 @@ impl Shop {
         let items = self.path(&format!("bucket/items/{}/items.parquet", spec.items_version));
         let items = dayvec_items::read_items(&items).unwrap();
         let model = Model::load(&spec, &items, &checkpoint.join("model.safetensors"), Device::Cpu).unwrap();
-        let options =
-            ReadOptions { from_s: 0, until_s: day(n).end_s(), max_bad_share: 0.0, quarantine: None };
-        let mut builder = SequenceBuilder::new(&spec.events, options).unwrap();
-        builder.push_files(&event_files(&self.path("events"), None).unwrap()).unwrap();
-        let (sequences, _) = builder.finish(Keep::default()).unwrap();
-        let (sequences, _) = sequences.resolve(&items.ids, &spec.surfaces);
+        let (sequences, _) = self.log(&spec, day(n).end_s()).resolve(&items.ids, &spec.surfaces);
         let users: Vec<usize> = (0..sequences.n_users()).collect();
         let values = model.encode_users(&sequences, &users).unwrap();
         let row = |user: usize| Row {
@@ -201,6 +248,7 @@ fn spec(model_id: &str, items_version: &str) -> ModelSpec {
         history_bag: None,
         left_out: Vec::new(),
         objective: Objective::named("next_action"),
+        parts: None,
     };
     dayvec_model::preset("tiny").unwrap().apply(&mut spec);
     spec

@@ -45,6 +45,8 @@ pub struct IndexBuilder {
     suspects: Vec<(usize, usize)>,
     /// Sum of the user embeddings, `[dim]`.
     sum: Vec<f64>,
+    /// Sum of the users' norms.
+    norms: f64,
 }
 
 /// The file, written from front to back, with the digest of what has been written.
@@ -79,6 +81,7 @@ impl IndexBuilder {
             users: None,
             suspects: Vec::new(),
             sum: vec![0.0; shape.dim],
+            norms: 0.0,
         })
     }
 
@@ -90,9 +93,12 @@ impl IndexBuilder {
         self.check(&block.ids, block.dim, &block.values, "user")?;
         for row in 0..block.len() {
             let numbers = block.embedding(row);
+            let mut square = 0.0;
             for (sum, number) in self.sum.iter_mut().zip(numbers) {
                 *sum += f64::from(*number);
+                square += f64::from(*number).powi(2);
             }
+            self.norms += square.sqrt();
             self.push(block.ids.get(row), [block.last_action_at[row], block.computed_at[row]], numbers)?;
         }
         Ok(())
@@ -119,7 +125,7 @@ impl IndexBuilder {
         self.begin_items()?;
         let items = self.end_table("items", self.shape.n_items)?;
         let users = self.users.expect("begin_items has set it");
-        let mean = unit_mean(&self.sum);
+        let mean = usual_user(&self.sum, self.norms / self.shape.n_users.max(1) as f64);
         let layout = Layout {
             dim: self.shape.dim,
             element: self.shape.element,
@@ -273,9 +279,14 @@ impl Output {
     }
 }
 
-/// The direction of `sum` as f32 bytes; zeros when it has none.
-fn unit_mean(sum: &[f64]) -> Vec<u8> {
-    let norm = sum.iter().map(|number| number * number).sum::<f64>().sqrt();
-    let scale = if norm > 0.0 { norm.recip() } else { 0.0 };
+/// The direction of `sum` at a norm, as f32 bytes; zeros when it has none. With users of unit norm it is the unit vector in
+/// the direction of their mean; a bare mean of different directions would be shorter than any user, and score lower.
+fn usual_user(sum: &[f64], norm_of_users: f64) -> Vec<u8> {
+    let norm = length(sum);
+    let scale = if norm > 0.0 { norm_of_users / norm } else { 0.0 };
     sum.iter().flat_map(|number| ((number * scale) as f32).to_le_bytes()).collect()
+}
+
+fn length(numbers: &[f64]) -> f64 {
+    numbers.iter().map(|number| number * number).sum::<f64>().sqrt()
 }

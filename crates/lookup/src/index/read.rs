@@ -66,7 +66,7 @@ impl Index {
         self.find(&self.layout.items, id)
     }
 
-    /// The mean of all user embeddings at unit length, as f32 little-endian; zeros without users.
+    /// The mean of all user embeddings, at their mean length, as f32 little-endian; zeros without users.
     #[must_use]
     pub fn mean(&self) -> &[u8] {
         &self.map[self.layout.mean..self.layout.mean + 4 * self.layout.dim]

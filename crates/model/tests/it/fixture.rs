@@ -43,6 +43,7 @@ pub(crate) fn spec() -> ModelSpec {
         history_bag: None,
         left_out: Vec::new(),
         objective: Objective::named("dense_all_action").with("window_days", 28),
+        parts: None,
     };
     dayvec_model::preset("tiny").unwrap().apply(&mut spec);
     spec.n_layers = 2;

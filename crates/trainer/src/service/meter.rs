@@ -77,7 +77,7 @@ mod tests {
             candidate,
             cut_off,
             popularity: 0.02,
-            serving: serving.map(|recall| ServingModel { cut_off, recall: Some(recall) }),
+            serving: serving.map(|recall| ServingModel { cut_off, recall: Some(recall), cosine: None }),
         };
         let shown = |outcome, contest: Option<Contest>| {
             metrics::with_local_recorder(&recorder, || promotion(outcome, contest.as_ref()));
