@@ -51,10 +51,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     };
     let running = service.start_grpc(router)?;
 
-    let refreshed = tokio::select! {
-        refreshed = refresher.run() => refreshed,
-        () = shutdown.cancelled() => Ok(()),
-    };
+    let refreshed = refresher.run(&shutdown).await;
     health.set(false).await;
     if refreshed.is_ok() {
         tokio::time::sleep(config.drain.notice).await;
