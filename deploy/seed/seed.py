@@ -23,6 +23,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -184,4 +185,6 @@ def main(command):
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in ("load", "replay"):
         sys.exit(__doc__)
+    # The first process of a container gets no signal that it does not ask for.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     main(sys.argv[1])

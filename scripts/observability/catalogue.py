@@ -45,8 +45,8 @@ class Catalogue:
             self.faults.append(f"docs/metrics.md: {cells[0]}: {len(cells)} cells, not 5")
             return
         name, kind, labels, unit, meaning = cells[0].strip("`"), *cells[1:]
-        job = section.split()[0]
-        jobs = list(self.targets) if section == "every program" else [job]
+        named = [word for word in section.split() if word in self.targets]
+        jobs = list(self.targets) if section == "every program" else named
         found = next((value for suffix, value in edges.items() if name.endswith(suffix)), [])
         metric = Metric(name, kind, read_labels(labels), unit, jobs, found if kind == "histogram" else [])
         faults = [
@@ -55,7 +55,7 @@ class Catalogue:
             (kind == "counter" and not name.endswith("_total"), "a counter's name ends in _total"),
             (kind == "histogram" and not metric.edges, "its upper edges are missing from the last table"),
             (not unit or not meaning, "has no unit or no meaning"),
-            (not set(jobs) <= set(self.targets), f"`{job}` is not scraped by prometheus.yml"),
+            (not jobs, f"`{section}` names no program that prometheus.yml scrapes"),
         ]
         self.faults += [f"docs/metrics.md: {name}: {says}" for is_so, says in faults if is_so]
         self.metrics[name] = metric

@@ -13,7 +13,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
 use url::Url;
 
-use crate::{BucketError, open};
+use crate::{BucketError, local_create, open};
 
 /// Objects up to this size travel in one request; larger ones in pieces, so that no request outlasts its timeout.
 const PIECE_BYTES: u64 = 16 << 20;
@@ -214,9 +214,16 @@ impl Bucket {
         }
         match self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::Yes),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::AlreadyThere),
+            // S3 also says so while another request is writing the key, which may yet come to nothing.
+            Err(error @ object_store::Error::AlreadyExists { .. }) => match self.exists(key).await? {
+                true => Ok(Created::AlreadyThere),
+                false => Err(self.error("write", key, error)),
+            },
             Err(object_store::Error::NotImplemented { .. }) => {
                 Err(BucketError::CreateNotHonoured { url: self.url.to_string() })
+            }
+            Err(error) if local_create::lacks_hard_links(&self.url, &error) => {
+                self.rename_new(key, bytes).await
             }
             Err(error @ object_store::Error::Generic { .. }) => match self.get(key).await {
                 Ok(there) if there == bytes => Ok(Created::Yes),
@@ -224,6 +231,23 @@ impl Bucket {
                 Err(_) => Err(self.error("write", key, error)),
             },
             Err(error) => Err(self.error("write", key, error)),
+        }
+    }
+
+    /// Create a file on a file system without hard links, which the store needs for it.
+    async fn rename_new(&self, key: &str, bytes: Bytes) -> Result<Created, BucketError> {
+        let local = |error| BucketError::local("write", &PathBuf::from(key), error);
+        let path = self.local_path(key).ok_or_else(|| BucketError::BadKey { key: key.to_owned() })?;
+        let (attempt, alone) = (unique_number(), self.single_publisher);
+        let create = move || local_create::create(&path, &bytes, attempt, alone);
+        let created = tokio::task::spawn_blocking(create).await;
+        match created.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(true) => Ok(Created::Yes),
+            Ok(false) => Ok(Created::AlreadyThere),
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                Err(BucketError::NoHardLinks { url: self.url.to_string() })
+            }
+            Err(error) => Err(local(error)),
         }
     }
 
@@ -301,6 +325,9 @@ impl fmt::Debug for Bucket {
 /// 16 hexadecimal digits that no other attempt has: random, from time and process as well.
 #[must_use]
 pub fn unique_name() -> String {
-    let number = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-    format!("{number:016x}")
+    format!("{:016x}", unique_number())
+}
+
+fn unique_number() -> u64 {
+    RandomState::new().hash_one((SystemTime::now(), std::process::id()))
 }

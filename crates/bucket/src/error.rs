@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use dayvec_core::{Fault, FaultKind};
+use rustix::io::Errno;
 use url::Url;
+
+use crate::local_create::errno_of;
 
 /// A bucket operation failed.
 #[expect(missing_docs, reason = "the fields are what the message says")]
@@ -56,6 +59,13 @@ pub enum BucketError {
          or set `single_publisher: true` if there is only ever one publisher"
     )]
     CreateNotHonoured { url: String },
+    /// The file system can neither link nor rename without replacing, so two publishers could overwrite each other.
+    #[error(
+        "{url} is on a file system without hard links, and without renames that refuse to replace, so two publishers \
+         could overwrite each other; use another file system or an object store, or set `single_publisher: true` if \
+         there is only ever one publisher"
+    )]
+    NoHardLinks { url: String },
     /// A file on this machine, not the bucket, failed. `action` is a bare verb.
     #[error("cannot {action} {path}; check that the folder exists, is writable and has free space", path = path.display())]
     LocalFile {
@@ -72,7 +82,8 @@ impl Fault for BucketError {
             Self::BadUrl { .. }
             | Self::BadKey { .. }
             | Self::Denied { .. }
-            | Self::CreateNotHonoured { .. } => FaultKind::Configuration,
+            | Self::CreateNotHonoured { .. }
+            | Self::NoHardLinks { .. } => FaultKind::Configuration,
             Self::NotFound { .. } | Self::AlreadyThere { .. } | Self::Damaged { .. } => FaultKind::Data,
             Self::Unreachable { .. } | Self::LocalFile { .. } => FaultKind::Unavailable,
         }
@@ -86,6 +97,22 @@ impl BucketError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether the store refuses this caller.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied { .. })
+    }
+
+    /// Whether the error is one of the object that was asked for, so that another object may well be readable: it is
+    /// damaged, it is not there, or it alone is refused.
+    #[must_use]
+    pub const fn is_of_one_object(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::BadKey { .. } | Self::Damaged { .. } | Self::Denied { .. }
+        )
+    }
+
     pub(crate) fn local(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::LocalFile { action, path: path.to_owned(), source }
     }
@@ -96,7 +123,6 @@ impl BucketError {
         let (url_text, key) = (url.to_string(), key.to_owned());
         match source {
             Error::NotFound { .. } => Self::NotFound { url: url_text, key },
-            Error::AlreadyExists { .. } => Self::AlreadyThere { url: url_text, key },
             Error::InvalidPath { .. } => Self::BadKey { key },
             source if is_denial(&source) => {
                 Self::Denied { url: url_text, action, key, advice: advice(url), source: Box::new(source) }
@@ -112,7 +138,7 @@ impl BucketError {
     }
 }
 
-/// Whether the store answered 401 or 403.
+/// Whether the store answered 401 or 403, or the file system as much.
 ///
 /// `object_store` gives reads and writes an error of their own for that, and a listing only [`Generic`], whose type of
 /// source is private to it; the answer's status then stands in the source's text alone.
@@ -123,6 +149,9 @@ fn is_denial(error: &object_store::Error) -> bool {
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => true,
         Error::Generic { source, .. } => {
+            if errno_of(source.as_ref()) == Some(Errno::ACCESS) {
+                return true;
+            }
             let text = source.to_string();
             ["401", "403"].iter().any(|status| text.contains(&format!("status code: {status} ")))
         }
@@ -160,5 +189,9 @@ mod tests {
         assert_eq!(kind(unknown), FaultKind::Configuration);
         assert_eq!(kind(Error::NotFound { path: path(), source: "404".into() }), FaultKind::Data);
         assert_eq!(kind(Error::Generic { store, source: "503".into() }), FaultKind::Unavailable);
+        let conflict = Error::AlreadyExists { path: path(), source: "409".into() };
+        assert_eq!(kind(conflict), FaultKind::Unavailable, "another request is under way");
+        let unreadable = std::io::Error::from(Errno::ACCESS);
+        assert_eq!(kind(Error::Generic { store, source: unreadable.into() }), FaultKind::Configuration);
     }
 }

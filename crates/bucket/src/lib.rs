@@ -22,6 +22,7 @@
 mod bucket;
 mod error;
 mod files;
+mod local_create;
 mod location;
 mod log;
 mod open;
@@ -29,4 +30,4 @@ mod open;
 pub use bucket::{Bucket, Created, Entry, unique_name};
 pub use error::BucketError;
 pub use location::parse_url;
-pub use log::{Append, Log, Record};
+pub use log::{Append, DamagedRecord, Log, Record, Records, Tail};

@@ -28,11 +28,15 @@ type Options = Vec<(String, String)>;
 pub(crate) fn open(url: &Url, options: Options) -> Result<(Arc<dyn ObjectStore>, Path), BucketError> {
     let bad = |reason: String| BucketError::BadUrl { url: url.to_string(), reason };
     let (scheme, path) = location::scheme(url).map_err(bad)?;
+    // An empty variable is as good as none, as for the stores' own tools: templates leave them behind.
+    let options: Options = options.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    if !matches!(scheme, ObjectStoreScheme::Local | ObjectStoreScheme::Memory) {
+        check_addresses(&options).map_err(bad)?;
+    }
     let store: object_store::Result<Arc<dyn ObjectStore>> = match scheme {
         ObjectStoreScheme::Local => Ok(Arc::new(LocalFileSystem::new().with_fsync(true))),
         ObjectStoreScheme::Memory => Ok(Arc::new(InMemory::new())),
         ObjectStoreScheme::AmazonS3 => {
-            check_endpoint(&options).map_err(bad)?;
             let mut builder = AmazonS3Builder::new().with_url(url.as_str()).with_retry(retry());
             for (key, value) in options_of::<AmazonS3ConfigKey>("AWS_", options) {
                 builder = builder.with_config(key, value);
@@ -68,20 +72,44 @@ fn options_of<K: FromStr>(prefix: &str, options: Options) -> impl Iterator<Item 
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
 }
 
-/// Refuse plain HTTP here: the store's own error comes late and is not clear.
-fn check_endpoint(options: &Options) -> Result<(), String> {
-    let allowed = options
-        .iter()
-        .any(|(name, value)| name == "AWS_ALLOW_HTTP" && matches!(value.as_str(), "true" | "1"));
-    match options
-        .iter()
-        .find(|(name, value)| name.starts_with("AWS_ENDPOINT") && value.starts_with("http://"))
-    {
-        Some((name, value)) if !allowed => {
-            Err(format!("{name} is {value}, which is not https; set AWS_ALLOW_HTTP=true to allow that"))
+/// Variables that hold the address of a server. The stores take them as they are: what is no URL ends the program at the
+/// first request.
+const ADDRESSES: [&str; 8] = [
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_METADATA_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ENDPOINT",
+    "AZURE_MSI_ENDPOINT",
+];
+
+/// Refuse an address that is no URL, and plain HTTP to a store: its own errors come late and are not clear.
+fn check_addresses(options: &Options) -> Result<(), String> {
+    let allows_http = |prefix: &str| {
+        let name = format!("{prefix}ALLOW_HTTP");
+        options.iter().any(|(given, value)| *given == name && matches!(value.as_str(), "true" | "1"))
+    };
+    for (name, value) in options.iter().filter(|(name, _)| ADDRESSES.contains(&name.as_str())) {
+        let url = Url::parse(value).ok().filter(|url| url.has_host());
+        let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https")) else {
+            return Err(format!(
+                "{name} is `{value}`, which is not a URL; write https://{value}, or http://{value}"
+            ));
+        };
+        let Some(prefix) =
+            ["AWS_", "AZURE_"].into_iter().find(|prefix| name.starts_with(&format!("{prefix}ENDPOINT")))
+        else {
+            continue;
+        };
+        if url.scheme() == "http" && !allows_http(prefix) {
+            return Err(format!(
+                "{name} is {value}, which is not https; set {prefix}ALLOW_HTTP=true to allow that"
+            ));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 fn retry() -> RetryConfig {

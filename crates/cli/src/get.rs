@@ -7,6 +7,7 @@ use dayvec_proto::lookup::v1::{
     Embedding, Encoding, Fallback, GetUserEmbeddingRequest, GetUserEmbeddingResponse, ReadOptions, Source,
     Status,
 };
+use dayvec_runtime::terminal::escaped;
 use dayvec_runtime::{FaultKind, WithFault as _, exit};
 
 use crate::address::{TokenArgs, refused};
@@ -115,7 +116,7 @@ fn text(args: &Args, reply: &GetUserEmbeddingResponse) -> String {
             values.len()
         ));
     }
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| format!("{}\n", escaped(line))).collect()
 }
 
 fn json(args: &Args, reply: &GetUserEmbeddingResponse) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use dayvec_bucket::{Bucket, parse_url};
+use dayvec_bucket::{Bucket, DamagedRecord, Records, parse_url};
 use dayvec_runtime::{Fault as _, FaultKind, OrFault as _, WithFault as _, exit};
 use dayvec_snapshot::{Announcement, Manifest, SnapshotError, announcements, read_manifest};
 
@@ -30,16 +30,27 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// An announcement, and its manifest unless that can't be read.
-struct Listed {
-    announcement: Announcement,
-    manifest: Option<Manifest>,
+/// A record of the log of announcements.
+enum Listed {
+    /// An announcement, and its manifest unless that can't be read.
+    Whole { announcement: Announcement, manifest: Option<Manifest> },
+    /// One that can't be used; readers pass over it.
+    Damaged(DamagedRecord),
+}
+
+impl Listed {
+    const fn number(&self) -> u64 {
+        match self {
+            Self::Whole { announcement, .. } => announcement.sequence,
+            Self::Damaged(record) => record.number,
+        }
+    }
 }
 
 /// Read the bucket, and print the list to stdout.
 ///
 /// # Errors
-/// With exit code 69 when the bucket is unavailable, 64 when it can't be opened, 65 when an announcement is damaged.
+/// With exit code 69 when the bucket is unavailable, 64 when it can't be opened.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let url = parse_url(&args.bucket)
         .map_err(|fault| anyhow::anyhow!("--bucket: {fault}"))
@@ -59,21 +70,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError> {
-    let mut announced = announcements(bucket).await?;
-    announced.drain(..announced.len().saturating_sub(last));
+    let Records { whole, damaged } = announcements(bucket).await?;
+    let whole = whole.into_iter().map(|announcement| Listed::Whole { announcement, manifest: None });
+    let mut listed: Vec<Listed> = whole.chain(damaged.into_iter().map(Listed::Damaged)).collect();
+    listed.sort_by_key(Listed::number);
+    listed.drain(..listed.len().saturating_sub(last));
     let mut manifests: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
-    let mut listed = Vec::with_capacity(announced.len());
-    for announcement in announced {
+    for one in &mut listed {
+        let Listed::Whole { announcement, manifest } = one else { continue };
         if !manifests.contains_key(&announcement.manifest) {
-            let manifest = match read_manifest(bucket, &announcement.manifest).await {
+            let read = match read_manifest(bucket, &announcement.manifest).await {
                 Ok(manifest) => Some(manifest),
                 Err(error) if error.kind() == FaultKind::Data => None,
                 Err(error) => return Err(error),
             };
-            manifests.insert(announcement.manifest.clone(), manifest);
+            manifests.insert(announcement.manifest.clone(), read);
         }
-        let manifest = manifests[&announcement.manifest].clone();
-        listed.push(Listed { announcement, manifest });
+        *manifest = manifests[&announcement.manifest].clone();
     }
     Ok(listed)
 }
@@ -84,47 +97,55 @@ fn text(listed: &[Listed], bucket: &str) -> String {
     }
     let header =
         ["", "number", "at", "reason", "by", "snapshot", "users", "items", "model"].map(str::to_owned);
+    let current = listed.iter().rposition(|one| matches!(one, Listed::Whole { .. }));
     let mut rows = vec![header];
-    for (at, Listed { announcement, manifest }) in listed.iter().enumerate() {
-        let mark = if at + 1 == listed.len() { "→" } else { "" };
-        let record = serde_json::to_value(announcement).unwrap_or_default();
-        let field = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-        let [snapshot, users, items, model] = match manifest {
-            Some(manifest) => [
-                manifest.snapshot_id.clone(),
-                manifest.totals.users.to_string(),
-                manifest.totals.items.to_string(),
-                manifest.model_id.clone(),
-            ],
-            None => [
-                format!("{} can't be read", announcement.manifest),
-                String::new(),
-                String::new(),
-                String::new(),
-            ],
-        };
-        let number = announcement.sequence.to_string();
-        rows.push([
-            mark.into(),
-            number,
-            field("at"),
-            field("reason"),
-            field("by"),
-            snapshot,
-            users,
-            items,
-            model,
-        ]);
+    for (at, one) in listed.iter().enumerate() {
+        let mark = if Some(at) == current { "→".to_owned() } else { String::new() };
+        let number = one.number().to_string();
+        rows.push(match one {
+            Listed::Whole { announcement, manifest } => row(mark, number, announcement, manifest.as_ref()),
+            Listed::Damaged(record) => {
+                let [empty_at, empty_reason, empty_by, users, items, model] = Default::default();
+                let what = format!("damaged, readers pass over it: {}", record.reason);
+                [mark, number, empty_at, empty_reason, empty_by, what, users, items, model]
+            }
+        });
     }
     table(&rows)
 }
 
+fn row(
+    mark: String,
+    number: String,
+    announcement: &Announcement,
+    manifest: Option<&Manifest>,
+) -> [String; 9] {
+    let record = serde_json::to_value(announcement).unwrap_or_default();
+    let field = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+    let [snapshot, users, items, model] = match manifest {
+        Some(manifest) => [
+            manifest.snapshot_id.clone(),
+            manifest.totals.users.to_string(),
+            manifest.totals.items.to_string(),
+            manifest.model_id.clone(),
+        ],
+        None => {
+            [format!("{} can't be read", announcement.manifest), String::new(), String::new(), String::new()]
+        }
+    };
+    [mark, number, field("at"), field("reason"), field("by"), snapshot, users, items, model]
+}
+
 fn json(listed: &[Listed]) -> String {
-    let rows: Vec<_> = listed
-        .iter()
-        .map(|Listed { announcement, manifest }| serde_json::json!({"announcement": announcement, "manifest": manifest}))
-        .collect();
-    format!("{:#}\n", serde_json::Value::Array(rows))
+    let row = |one: &Listed| match one {
+        Listed::Whole { announcement, manifest } => {
+            serde_json::json!({"announcement": announcement, "manifest": manifest})
+        }
+        Listed::Damaged(record) => {
+            serde_json::json!({"damaged": {"sequence": record.number, "reason": record.reason}})
+        }
+    };
+    format!("{:#}\n", serde_json::Value::Array(listed.iter().map(row).collect()))
 }
 
 #[cfg(test)]
@@ -141,6 +162,27 @@ mod tests {
         let error = ask(&folder.path().join("nowhere")).unwrap_err();
         assert_eq!(dayvec_runtime::exit::code(&error), 64);
         assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
+    }
+
+    #[test]
+    fn a_damaged_announcement_is_marked_among_the_others() {
+        let bucket = Bucket::open(&"memory:///".parse().unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let good = r#"{"sequence": 1, "manifest": "snapshots/2011-12-09/a/manifest.json", "previous": null,
+            "reason": "publish", "at": "2011-12-10T00:00:00Z", "by": "a test"}"#;
+        let listed = runtime.block_on(async {
+            for (number, bytes) in [(1, good), (2, "{")] {
+                let key = format!("announcements/{number:020}.json");
+                bucket.put_new(&key, bytes.into()).await.unwrap();
+            }
+            list(&bucket, 20).await.unwrap()
+        });
+        let shown = text(&listed, "a bucket");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].starts_with('→') && lines[1].contains("can't be read"), "{shown}");
+        assert!(lines[2].contains("damaged, readers pass over it") && !lines[2].contains('→'), "{shown}");
+        let rows: serde_json::Value = serde_json::from_str(&json(&listed)).unwrap();
+        assert_eq!(rows[1]["damaged"]["sequence"], 2, "{rows}");
     }
 
     #[test]

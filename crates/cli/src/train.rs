@@ -11,6 +11,7 @@ use dayvec_proto::trainer::v1::{
     WatchRunRequest,
 };
 use dayvec_runtime::client::Connection;
+use dayvec_runtime::terminal::escaped;
 use dayvec_runtime::{FaultKind, WithFault as _, exit};
 use tonic::Status;
 
@@ -112,7 +113,8 @@ async fn ask(args: &Args) -> anyhow::Result<()> {
             let request = PromoteModelRequest { model_id: model_id.clone(), requested_by, force: *force };
             let done = reply(client.promote_model(request).await)?;
             let gates: Vec<String> = done.gates.iter().map(|gate| format!("  {}\n", of_gate(gate))).collect();
-            print(&format!("{} is promoted (number {})\n{}", done.model_id, done.sequence, gates.concat()))
+            let promoted = escaped(&done.model_id);
+            print(&format!("{promoted} is promoted (number {})\n{}", done.sequence, gates.concat()))
         }
     }
 }
@@ -161,7 +163,9 @@ fn line(run: &Run) -> String {
                 progress.tokens_per_second
             )
         }
-        (Some(progress), RunState::Running | RunState::Trained) => write!(line, "  {}", progress.stage),
+        (Some(progress), RunState::Running | RunState::Trained) => {
+            write!(line, "  {}", escaped(&progress.stage))
+        }
         _ => Ok(()),
     };
     if !run.recall_at_10.is_empty() {
@@ -182,7 +186,7 @@ fn of_gate(gate: &Gate) -> String {
         (None, None) => String::new(),
     };
     let verdict = if gate.passed { "ok    " } else { "FAILED" };
-    format!("{verdict} {} {:.4}{limit}", gate.name, gate.value)
+    format!("{verdict} {} {:.4}{limit}", escaped(&gate.name), gate.value)
 }
 
 fn list(runs: &[Run]) -> String {

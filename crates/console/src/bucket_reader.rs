@@ -3,12 +3,12 @@
 //! Records never change, so each is read once and kept while it is shown; only listings are repeated. It must never
 //! present a snapshot as current that no announcement names.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayvec_bucket::{Bucket, BucketError};
-use dayvec_registry::{Promotion, checkpoint, checkpoints, evaluation, newest_promotion, promotions};
+use dayvec_bucket::{Bucket, BucketError, DamagedRecord};
+use dayvec_registry::{Promotion, checkpoint, checkpoints, evaluation, last_promotions, promotions};
 use dayvec_report::Report;
 use dayvec_snapshot::{
     Announcement, Layout, Manifest, SNAPSHOTS, SnapshotError, announcements_after, read_manifest,
@@ -35,6 +35,8 @@ struct Records {
     announcements: Vec<Announcement>,
     /// Newest first.
     promotions: Vec<Promotion>,
+    /// Announcements and promotions that can't be used, by key: why.
+    damaged: BTreeMap<String, String>,
     manifests: HashMap<String, Arc<Manifest>>,
     /// By key: that of a checkpoint, and the one with all baselines.
     reports: HashMap<String, Arc<Report>>,
@@ -51,6 +53,8 @@ pub(crate) struct Contents {
     pub(crate) models: Vec<Model>,
     /// The newest promotions.
     pub(crate) promotions: Vec<Promotion>,
+    /// Records that can't be used, and that every program passes over: why, with the key.
+    pub(crate) damaged: Vec<String>,
     /// The model that the next daily run uses by default: the one promoted last, or the newest where none was ever
     /// promoted.
     pub(crate) serving_model: Option<String>,
@@ -134,7 +138,8 @@ impl BucketReader {
         let mut records = self.records.lock().await;
         let last = records.announcements.last().map_or(0, |newest| newest.sequence);
         let more = announcements_after(&self.bucket, last).await.map_err(|error| self.outage(&error))?;
-        records.announcements.extend(more);
+        records.announcements.extend(more.whole);
+        records.note_damage(more.damaged);
         let announced = self.announced(&mut records).await?;
         let unannounced = self.unannounced(&mut records, &announced).await?;
         self.refresh_promotions(&mut records).await?;
@@ -143,16 +148,19 @@ impl BucketReader {
         let serving_model = promoted.or(models.first().map(|model| &model.model_id)).cloned();
         records.keep_shown(&announced, &unannounced, &models);
         let promotions = records.promotions.iter().take(self.shown).cloned().collect();
-        Ok(Contents { announced, unannounced, models, promotions, serving_model })
+        let damaged = records.damaged.values().cloned().collect();
+        Ok(Contents { announced, unannounced, models, promotions, damaged, serving_model })
     }
 
     /// Promotions are few and each is one read: read all of them, but only when there is a newer one.
     async fn refresh_promotions(&self, records: &mut Records) -> Result<(), Outage> {
-        let newest = newest_promotion(&self.bucket).await.map_err(|error| self.outage(&error))?;
-        if newest.as_ref() != records.promotions.first() {
-            records.promotions = promotions(&self.bucket).await.map_err(|error| self.outage(&error))?;
+        let last = last_promotions(&self.bucket).await.map_err(|error| self.outage(&error))?;
+        if last.newest.as_ref() != records.promotions.first() {
+            let all = promotions(&self.bucket).await.map_err(|error| self.outage(&error))?;
+            records.promotions = all.whole;
             records.promotions.reverse();
         }
+        records.note_damage(last.damaged);
         Ok(())
     }
 
@@ -286,6 +294,10 @@ impl BucketReader {
 }
 
 impl Records {
+    fn note_damage(&mut self, damaged: Vec<DamagedRecord>) {
+        self.damaged.extend(damaged.into_iter().map(|record| (record.key, record.reason)));
+    }
+
     /// Drop the records that are not shown, so that memory does not grow with the age of the bucket.
     fn keep_shown(
         &mut self,

@@ -8,11 +8,14 @@ use dayvec_core::{FaultKind, ItemTable};
 use dayvec_model::load_spec;
 use dayvec_parts::Embedder;
 use dayvec_registry::checkpoint::{SPEC, WEIGHTS, key};
-use dayvec_registry::{CHECKPOINTS, Serving, checkpoints, item_features, newest_promotion, serving_model};
+use dayvec_registry::{
+    CHECKPOINTS, Serving, checkpoints, item_features, last_promotions, newest_promotion, serving_model,
+};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
 use tch::Device;
 
 use crate::config::ModelChoice;
+use crate::meter::passed_over;
 
 /// A model ready to encode, with the items that it knows.
 pub(crate) struct Checkpoint {
@@ -50,6 +53,12 @@ impl Checkpoint {
 }
 
 async fn choose(bucket: &Bucket, choice: &ModelChoice) -> anyhow::Result<String> {
+    if matches!(choice, ModelChoice::Serving | ModelChoice::Promoted) {
+        let last = last_promotions(bucket).await.or_fault().context("find the promoted model")?;
+        for record in last.damaged {
+            passed_over("promotion", &record.key, &record.reason);
+        }
+    }
     let chosen = match choice {
         ModelChoice::Serving => {
             let serving = serving_model(bucket).await.or_fault().context("find the model to serve")?;

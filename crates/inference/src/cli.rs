@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use dayvec_core::{Day, FaultKind, ParseDayError, Shard};
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{self, ConfigArgs};
-use dayvec_runtime::{bound, exit};
+use dayvec_runtime::{bound, exit, shutdown};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -84,10 +84,14 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run(args) => run_once(&args),
         Command::Schedule(args) => match prepare(&args)? {
-            Some((config, _signals, shutdown)) => {
+            Some((config, signals, stopped)) => {
+                {
+                    let _entered = signals.enter();
+                    shutdown::end_when_overdue(stopped.clone());
+                }
                 let address = config.schedule.admin_listen;
                 let admin = bound("schedule.admin_listen", address, TcpListener::bind(address))?;
-                schedule(&config, admin, &shutdown)
+                schedule(&config, admin, &stopped)
             }
             None => Ok(()),
         },

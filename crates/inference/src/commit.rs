@@ -38,7 +38,7 @@ pub(crate) async fn earlier(bucket: &Bucket, manifest_key: &str) -> anyhow::Resu
     }
     let manifest = read_manifest(bucket, manifest_key).await.or_fault()?;
     let announced = announcements(bucket).await.or_fault().context("list announcements")?;
-    let is_announced = announced.iter().any(|announcement| announcement.manifest == manifest_key);
+    let is_announced = announced.whole.iter().any(|announcement| announcement.manifest == manifest_key);
     Ok(if is_announced { EarlierAttempt::Announced(manifest) } else { EarlierAttempt::Written(manifest) })
 }
 
@@ -89,7 +89,8 @@ pub(crate) async fn announce(
         return Ok(Outcome::GatesFailed);
     }
     match publisher.announce(Reason::Publish, ANNOUNCER, force).await {
-        // Another worker on the same run was as far at the same moment.
+        // Another worker on the same run was as far at the same moment. Any other one announced is a lost race, and so is
+        // a later day: this run took longer than the one of that day.
         Err(SnapshotError::LostRace { manifest, .. }) if manifest == publisher.layout().manifest() => {
             Ok(Outcome::AlreadyAnnounced)
         }

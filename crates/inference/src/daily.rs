@@ -84,6 +84,7 @@ impl DailyRun<'_> {
                 RunEnd::at_manifest(Outcome::GatesFailed, manifest, all_buckets)?
             }
             EarlierAttempt::Written(manifest) => {
+                prepared.plan.check_order(self.request)?;
                 let publisher = self.begin(&prepared)?;
                 let announced = commit::announce(&publisher, &manifest, self.request.force);
                 RunEnd::at_manifest(self.runtime.block_on(announced)?, manifest, all_buckets)?
@@ -229,7 +230,7 @@ impl DailyRun<'_> {
             day: self.request.day,
             outcome,
             start: plan.start(),
-            start_day: plan.from.map(|from| from.state.day),
+            start_day: plan.from.as_ref().map(|from| from.state.day),
             model_id: run.model_id.clone(),
             users: statistics.users,
             encoded: statistics.encoded,
@@ -238,7 +239,8 @@ impl DailyRun<'_> {
             resumed_buckets,
             statistics,
             events: events.report,
-            forced: outcome == Outcome::Announced && gates.iter().any(|gate| !gate.passed),
+            forced: outcome == Outcome::Announced
+                && (plan.later.is_some() || gates.iter().any(|gate| !gate.passed)),
             gates,
             snapshot_id: run.layout().snapshot_id().to_owned(),
             seconds: stages.total_s(),

@@ -11,10 +11,23 @@ pub(crate) fn describe() {
     for outcome in ["announced", "gates_failed", "failed"] {
         counter!("daily_run_total", "outcome" => outcome).absolute(0);
     }
+    for what in PASSED_OVER {
+        counter!("daily_run_passed_over_total", "what" => what).absolute(0);
+    }
     for kind in ["encoded", "carried"] {
         gauge!("daily_run_users", "kind" => kind).set(0.0);
     }
     gauge!("daily_run_in_progress").set(0.0);
+}
+
+/// What a run may find unusable and do without.
+const PASSED_OVER: [&str; 4] = ["announcement", "snapshot", "state", "promotion"];
+
+/// Log and count an object that can't be used, and that the run does without.
+pub(crate) fn passed_over(what: &'static str, key: &str, reason: &str) {
+    debug_assert!(PASSED_OVER.contains(&what));
+    counter!("daily_run_passed_over_total", "what" => what).increment(1);
+    tracing::warn!(what, key, reason, "it cannot be used; the run goes on without it");
 }
 
 /// A run begins.

@@ -4,14 +4,17 @@
 //! Rows may be carried only if they are what the model makes of the very state that the run starts from. So the
 //! snapshot is chosen first, and brings its state: a day that was never announced is read again.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, anyhow};
-use dayvec_bucket::Bucket;
-use dayvec_core::{Day, FaultKind, ModelSpec};
+use dayvec_bucket::{Bucket, Records};
+use dayvec_core::{Day, Fault as _, FaultKind, ModelSpec};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
-use dayvec_snapshot::{Manifest, announcements, read_manifest};
+use dayvec_snapshot::{Announcement, Layout, Manifest, announcements, read_manifest};
 
 use crate::config::Config;
 use crate::events::DaysToRead;
+use crate::meter::passed_over;
 use crate::request::DailyRequest;
 use crate::state_store::{StateId, StateStore, WholeState};
 use crate::summary::Start;
@@ -74,6 +77,10 @@ impl Plan {
                 if !is_ours(&manifest, spec, config) {
                     continue;
                 }
+                if let Some(part) = missing_part(bucket, &manifest).await? {
+                    passed_over("snapshot", &manifest.key(), &format!("its part `{part}` is not there"));
+                    continue;
+                }
                 if let Some(whole) = states.find(&state).await? {
                     (from, carry) = (Some(whole), Some(manifest));
                     break;
@@ -96,8 +103,16 @@ fn is_ours(manifest: &Manifest, spec: &ModelSpec, config: &Config) -> bool {
         && manifest.element_type == config.element_type
 }
 
+/// A part of the users that was removed since; `None` where all are there. One listing.
+async fn missing_part(bucket: &Bucket, manifest: &Manifest) -> anyhow::Result<Option<String>> {
+    let folder = Layout::of(&manifest.snapshot_id).folder();
+    let listed = bucket.list(&folder).await.or_fault().context("list the parts of a snapshot")?;
+    let there: HashSet<&str> = listed.iter().map(|entry| entry.key.as_str()).collect();
+    let missing = manifest.user_parts.iter().find(|part| !there.contains(part.part.as_str()));
+    Ok(missing.map(|part| part.part.clone()))
+}
+
 /// What is announced, seen from the day of a run.
-#[derive(Default)]
 struct AnnouncedSnapshots {
     /// Snapshots of earlier days, newest announcement first.
     earlier: Vec<Manifest>,
@@ -106,16 +121,27 @@ struct AnnouncedSnapshots {
 }
 
 impl AnnouncedSnapshots {
+    /// A record or a manifest that can't be used is passed over: what it named is not needed as long as there is another.
     async fn read(bucket: &Bucket, day: Day) -> anyhow::Result<Self> {
-        let all = announcements(bucket).await.or_fault().context("list announcements")?;
-        let mut found = Self::default();
-        for (back, announcement) in all.iter().rev().take(ANNOUNCEMENTS_BACK).enumerate() {
-            let manifest = read_manifest(bucket, &announcement.manifest).await.or_fault()?;
-            if back == 0 && manifest.day > day {
-                found.later = Some(manifest.day);
+        let Records { whole, damaged } =
+            announcements(bucket).await.or_fault().context("list announcements")?;
+        for record in damaged {
+            passed_over("announcement", &record.key, &record.reason);
+        }
+        let mut found = Self {
+            earlier: Vec::new(),
+            later: whole.last().and_then(Announcement::day).filter(|&d| d > day),
+        };
+        for announcement in whole.iter().rev().take(ANNOUNCEMENTS_BACK) {
+            if announcement.day().is_none_or(|of| of >= day) {
+                continue;
             }
-            if manifest.day < day {
-                found.earlier.push(manifest);
+            match read_manifest(bucket, &announcement.manifest).await {
+                Ok(manifest) => found.earlier.push(manifest),
+                Err(error) if error.kind() == FaultKind::Data => {
+                    passed_over("snapshot", &announcement.manifest, &error.to_string());
+                }
+                Err(error) => return Err(error).or_fault(),
             }
         }
         Ok(found)

@@ -8,13 +8,13 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dayvec_bucket::Bucket;
+use dayvec_bucket::{Bucket, Tail};
 use dayvec_core::{Day, FaultKind};
 use dayvec_runtime::admin::{self, Readiness};
 use dayvec_runtime::fault::{self, OrFault as _};
 use dayvec_sequences::SequencesError;
 use dayvec_sequences::log::EventLog;
-use dayvec_snapshot::{newest_announcement, read_manifest};
+use dayvec_snapshot::{Announcement, last_announcements};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -122,14 +122,14 @@ impl<'a> Scheduler<'a> {
     fn due(&mut self) -> anyhow::Result<Vec<Day>> {
         let schedule = &self.config.schedule;
         let (passed, served) = self.runtime.block_on(async {
-            let served = match newest_announcement(&self.bucket).await.or_fault()? {
-                Some(announced) => {
-                    let manifest = read_manifest(&self.bucket, &announced.manifest).await.or_fault()?;
-                    meter::announced(announced.at_s, manifest.day);
-                    Some(manifest.day)
-                }
-                None => None,
-            };
+            let Tail { newest, damaged, .. } = last_announcements(&self.bucket).await.or_fault()?;
+            for record in damaged {
+                meter::passed_over("announcement", &record.key, &record.reason);
+            }
+            let served = newest.as_ref().and_then(Announcement::day);
+            if let Some((announced, day)) = newest.as_ref().zip(served) {
+                meter::announced(announced.at_s, day);
+            }
             let passed = match schedule.follow_log {
                 true => newest_whole_day(&self.config.events, served).await.or_fault()?,
                 false => Some(last_passed(schedule, Timestamp::now())),

@@ -8,11 +8,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use dayvec_bucket::{Bucket, Created};
-use dayvec_core::{Day, EventSchema, FaultKind, ModelSpec, Sequences};
+use dayvec_core::{Day, EventSchema, ModelSpec, Sequences};
 use dayvec_registry::DailyStates;
-use dayvec_runtime::fault::{OrFault as _, WithFault as _};
+use dayvec_runtime::fault::OrFault as _;
 use dayvec_sequences::state;
 use serde::{Deserialize, Serialize};
+
+use crate::meter::passed_over;
 
 /// A state: the day whose events it ends with, and what went in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,26 +67,36 @@ impl StateStore {
         Ok(marks)
     }
 
-    async fn read_mark(&self, day: Day, key: &str) -> anyhow::Result<WholeState> {
-        let bytes = self.bucket.get(key).await.or_fault()?;
-        let mark: Result<WholeMark, _> = serde_json::from_slice(&bytes);
-        let WholeMark { id, users } = mark.fault(FaultKind::Data).with_context(|| format!("read {key}"))?;
-        Ok(WholeState { state: StateId { day, id }, users })
+    /// `None` for a mark that can't be used: its state is as good as not there.
+    async fn read_mark(&self, day: Day, key: &str) -> anyhow::Result<Option<WholeState>> {
+        let mark = match self.bucket.get(key).await {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            Err(error) if error.is_of_one_object() => Err(error.to_string()),
+            Err(error) => return Err(error).or_fault(),
+        };
+        match mark {
+            Ok(WholeMark { id, users }) => Ok(Some(WholeState { state: StateId { day, id }, users })),
+            Err(reason) => {
+                passed_over("state", key, &reason);
+                Ok(None)
+            }
+        }
     }
 
     /// The newest whole state of a day before `day`; of two of one day, the one that became whole last.
     pub(crate) async fn newest_before(&self, day: Day) -> anyhow::Result<Option<WholeState>> {
-        match self.marks(None).await?.into_iter().rfind(|(of, _)| *of < day) {
-            Some((day, key)) => Ok(Some(self.read_mark(day, &key).await?)),
-            None => Ok(None),
+        for (of, key) in self.marks(None).await?.into_iter().rev().filter(|(of, _)| *of < day) {
+            if let Some(whole) = self.read_mark(of, &key).await? {
+                return Ok(Some(whole));
+            }
         }
+        Ok(None)
     }
 
     /// The state of this name, if every bucket of it is there.
     pub(crate) async fn find(&self, state: &StateId) -> anyhow::Result<Option<WholeState>> {
         for (day, key) in self.marks(Some(state.day)).await? {
-            let whole = self.read_mark(day, &key).await?;
-            if whole.state == *state {
+            if let Some(whole) = self.read_mark(day, &key).await?.filter(|whole| whole.state == *state) {
                 return Ok(Some(whole));
             }
         }

@@ -74,7 +74,7 @@ pub struct DailySummary {
     pub events: Option<ReadSummary>,
     /// The gates, passed and failed.
     pub gates: Vec<Gate>,
-    /// Whether a failed gate was overruled by `--force`.
+    /// Whether a failed gate or a later day was overruled by `--force`.
     pub forced: bool,
     /// Seconds of the whole run.
     pub seconds: f64,

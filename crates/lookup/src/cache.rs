@@ -12,6 +12,9 @@ use crate::index::Index;
 /// Name of the record of what was served last.
 const CURRENT: &str = "current.json";
 
+/// End of the name of an index that is being built.
+const UNFINISHED: &str = ".unfinished";
+
 /// Folder of a bucket's indexes; the process that has it holds a lock.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -45,7 +48,10 @@ impl Cache {
                 return Err(LookupError::disk("lock", &lock_path)(source));
             }
         }
-        Ok(Self { dir, shard, _lock: lock })
+        let cache = Self { dir, shard, _lock: lock };
+        // What a process was building when it was killed is of no use, and takes space.
+        cache.remove(|name| name.ends_with(UNFINISHED));
+        Ok(cache)
     }
 
     /// Path of the finished index of a manifest.
@@ -55,7 +61,7 @@ impl Cache {
 
     /// Path of an index that is being built.
     pub(crate) fn unfinished_path(&self, manifest: &str) -> PathBuf {
-        self.dir.join(format!("{}.unfinished", self.index_name(manifest)))
+        self.dir.join(format!("{}{UNFINISHED}", self.index_name(manifest)))
     }
 
     /// The index that was served last, if it is there and whole.
@@ -71,21 +77,29 @@ impl Cache {
         }
     }
 
-    /// Record what is served now, and remove all indexes except those of the manifests `keep`.
+    /// Remove all indexes except those of the manifests `keep`, and record what is served now, unless the record says so
+    /// already.
     pub(crate) fn note(&self, current: &Current, keep: &[&str]) -> Result<(), LookupError> {
+        // First, for it makes space for the record.
+        let keep: Vec<String> = keep.iter().map(|manifest| self.index_name(manifest)).collect();
+        self.remove(|name| name.contains(".index") && !keep.iter().any(|kept| kept == name));
         let (path, new) = (self.dir.join(CURRENT), self.dir.join("current.new"));
         let text = serde_json::to_vec(current).unwrap_or_default();
+        if fs::read(&path).is_ok_and(|noted| noted == text) {
+            return Ok(());
+        }
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
-        written.map_err(LookupError::disk("write", &path))?;
-        let keep: Vec<String> = keep.iter().map(|manifest| self.index_name(manifest)).collect();
-        let is_old = |name: &str| name.contains(".index") && !keep.iter().any(|kept| kept == name);
+        written.map_err(LookupError::disk("write", &path))
+    }
+
+    /// Remove files by name.
+    fn remove(&self, is_old: impl Fn(&str) -> bool) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(is_old) {
+            if entry.file_name().to_str().is_some_and(&is_old) {
                 // A file that can't be removed now is removed next time.
                 let _gone = fs::remove_file(entry.path());
             }
         }
-        Ok(())
     }
 
     /// Manifests are named by keys with slashes; files by the digest of that and of what they hold of it.

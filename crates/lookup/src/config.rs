@@ -7,6 +7,7 @@ use std::time::Duration;
 use dayvec_bucket::parse_url;
 use dayvec_core::Shard;
 use dayvec_runtime::config::{self, ConfigError, duration};
+use dayvec_runtime::service::ClientLimits;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -59,11 +60,65 @@ pub struct Limits {
     pub max_request_bytes: usize,
     /// Bytes of a reply.
     pub max_reply_bytes: usize,
+    /// Bytes of a call's metadata.
+    pub max_metadata_bytes: u32,
+    /// Bytes of requests under way and of replies that were not taken, of all connections; one may have an eighth.
+    pub max_buffered_bytes: usize,
+    /// Time after which a connection that takes nothing of what is ready for it is closed.
+    #[serde(with = "duration")]
+    pub stalled_after: Duration,
+    /// Time until the reply to a call begins.
+    #[serde(with = "duration")]
+    pub call_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
     /// Calls at once on one connection.
     pub max_concurrent_streams: u32,
     /// Age at which a connection is asked to end.
     #[serde(with = "duration")]
     pub max_connection_age: Duration,
+}
+
+impl Limits {
+    /// What the transport enforces.
+    pub(crate) const fn of_clients(&self) -> ClientLimits {
+        ClientLimits {
+            max_connections: self.max_connections,
+            max_metadata_bytes: self.max_metadata_bytes,
+            max_request_bytes: self.max_request_bytes,
+            max_buffered_bytes: self.max_buffered_bytes,
+            stalled_after: self.stalled_after,
+            call_timeout: Some(self.call_timeout),
+        }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (key, value) in [
+            ("max_batch_keys", self.max_batch_keys),
+            ("max_id_bytes", self.max_id_bytes),
+            ("max_request_bytes", self.max_request_bytes),
+            ("max_reply_bytes", self.max_reply_bytes),
+            ("max_metadata_bytes", self.max_metadata_bytes as usize),
+            ("max_buffered_bytes", self.max_buffered_bytes),
+            ("max_connections", self.max_connections),
+            ("max_concurrent_streams", self.max_concurrent_streams as usize),
+        ] {
+            if value == 0 {
+                faults.push(format!("limits.{key}: must be at least 1"));
+            }
+        }
+        for (key, value) in [
+            ("stalled_after", self.stalled_after),
+            ("call_timeout", self.call_timeout),
+            ("max_connection_age", self.max_connection_age),
+        ] {
+            if value.is_zero() {
+                faults.push(format!("limits.{key}: must be positive"));
+            }
+        }
+        faults
+    }
 }
 
 /// How the process shuts down.
@@ -128,21 +183,7 @@ impl TryFrom<Raw> for Config {
         if !(0.0..1.0).contains(&raw.refresh.jitter) {
             faults.push(format!("refresh.jitter: {} must be at least 0 and below 1", raw.refresh.jitter));
         }
-        let limits = &raw.limits;
-        for (key, value) in [
-            ("max_batch_keys", limits.max_batch_keys),
-            ("max_id_bytes", limits.max_id_bytes),
-            ("max_request_bytes", limits.max_request_bytes),
-            ("max_reply_bytes", limits.max_reply_bytes),
-            ("max_concurrent_streams", limits.max_concurrent_streams as usize),
-        ] {
-            if value == 0 {
-                faults.push(format!("limits.{key}: must be at least 1"));
-            }
-        }
-        if limits.max_connection_age.is_zero() {
-            faults.push("limits.max_connection_age: must be positive".to_owned());
-        }
+        faults.extend(raw.limits.faults());
         let (Ok(bucket), Ok(shard), Ok(listen), Ok(admin_listen), true) =
             (bucket, shard, listen, admin_listen, faults.is_empty())
         else {

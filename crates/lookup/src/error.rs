@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dayvec_bucket::BucketError;
 use dayvec_core::{Fault, FaultKind};
 use dayvec_snapshot::SnapshotError;
 
@@ -28,6 +27,13 @@ pub enum LookupError {
         #[source]
         source: io::Error,
     },
+    /// The log of announcements is shorter than what was read from it before: the bucket is not there, or was emptied.
+    #[error(
+        "the announcements of the bucket end at {last}, but announcement {served} is served: announcements are missing; \
+         check that the bucket is the right one and is mounted. To serve an older one on purpose, start with an empty \
+         cache folder"
+    )]
+    AnnouncementsGone { last: u64, served: u64 },
     /// Another process has the cache folder.
     #[error("another process uses the cache folder {}; give each process its own `cache_dir`", .0.display())]
     CacheInUse(PathBuf),
@@ -45,12 +51,8 @@ impl LookupError {
         matches!(
             self,
             Self::BadSnapshot(_)
-                | Self::Snapshot(
-                    SnapshotError::Damaged { .. }
-                        | SnapshotError::UnsupportedFormat { .. }
-                        | SnapshotError::Bucket(BucketError::NotFound { .. } | BucketError::Damaged { .. })
-                )
-        )
+                | Self::Snapshot(SnapshotError::Damaged { .. } | SnapshotError::UnsupportedFormat { .. })
+        ) || matches!(self, Self::Snapshot(SnapshotError::Bucket(error)) if error.is_of_one_object())
     }
 
     /// The error with its causes, in one line.
@@ -70,7 +72,7 @@ impl Fault for LookupError {
         match self {
             Self::Snapshot(error) => error.kind(),
             Self::BadSnapshot(_) | Self::CorruptIndex { .. } => FaultKind::Data,
-            Self::Disk { .. } => FaultKind::Unavailable,
+            Self::Disk { .. } | Self::AnnouncementsGone { .. } => FaultKind::Unavailable,
             Self::CacheInUse(_) => FaultKind::LostRace,
         }
     }

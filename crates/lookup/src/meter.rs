@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use dayvec_proto::lookup::v1::{Source, Status};
+use dayvec_snapshot::Reason;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 
 use crate::refusal::Refusal;
@@ -110,6 +111,9 @@ pub(crate) fn describe() {
     for outcome in ["swapped", "refused", "failed"] {
         counter!("embedding_swap_total", "outcome" => outcome).absolute(0);
     }
+    for reason in [Reason::Publish, Reason::Rollback, Reason::Canary] {
+        counter!("embedding_swap_back_total", "reason" => name_of(reason)).absolute(0);
+    }
 }
 
 /// Count a refresh by its outcome.
@@ -120,6 +124,19 @@ pub(crate) fn swap(outcome: SwapOutcome) {
         SwapOutcome::Failed => "failed",
     };
     counter!("embedding_swap_total", "outcome" => name).increment(1);
+}
+
+/// Count that readers went back to an earlier day, by the reason of the announcement.
+pub(crate) fn went_back(reason: Reason) {
+    counter!("embedding_swap_back_total", "reason" => name_of(reason)).increment(1);
+}
+
+const fn name_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Publish => "publish",
+        Reason::Rollback => "rollback",
+        Reason::Canary => "canary",
+    }
 }
 
 /// Record how long it took to make a snapshot ready.

@@ -4,19 +4,21 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dayvec_bucket::Bucket;
+use dayvec_bucket::{Bucket, DamagedRecord, Tail};
 use dayvec_core::Shard;
 use dayvec_runtime::OrFault as _;
 use dayvec_runtime::service::Health;
 use dayvec_snapshot::{
-    Announcement, ElementType, Manifest, Part, announcements_after, newest_announcement, read_items_part,
+    Announcement, ElementType, Manifest, Part, announcements_after, last_announcements, read_items_part,
     read_manifest, read_users_part,
 };
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tokio_util::sync::CancellationToken;
 
 use crate::LookupError;
 use crate::cache::{Cache, Current};
@@ -40,8 +42,10 @@ pub(crate) struct Refresher {
     health: Health,
     timing: Refresh,
     shard: Shard,
-    /// Manifests that were refused: when, and why.
+    /// Manifests and announcements that were refused, by key: when, and why.
     refused: HashMap<String, (Instant, String)>,
+    /// Whether the cache folder has a record of what is served.
+    is_noted: bool,
 }
 
 impl Refresher {
@@ -49,20 +53,24 @@ impl Refresher {
     pub(crate) fn new(config: &Config, serving: Arc<Serving>, health: Health) -> anyhow::Result<Self> {
         let bucket = Bucket::open(&config.bucket).or_fault()?;
         let cache = Cache::open(&config.cache_dir, config.bucket.as_str(), config.shard).or_fault()?;
-        let (cache, refused) = (Arc::new(cache), HashMap::new());
+        let (cache, refused, is_noted) = (Arc::new(cache), HashMap::new(), true);
         let &Config { refresh: timing, shard, .. } = config;
-        Ok(Self { bucket, cache, serving, health, timing, shard, refused })
+        Ok(Self { bucket, cache, serving, health, timing, shard, refused, is_noted })
     }
 
-    /// Refresh forever.
+    /// Refresh until `shutdown`.
     ///
     /// # Errors
     /// When the first read of the bucket fails and nothing is cached: the URL is probably wrong.
-    pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
-        self.restore().await?;
+    pub(crate) async fn run(&mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        self.restore().await;
         let mut is_first = true;
         loop {
-            let looked = self.look().await;
+            let looked = shutdown.run_until_cancelled(self.look()).await;
+            // Never interrupted: the next process may take the folder as soon as this one is done with it.
+            let noted = self.note().await;
+            let Some(looked) = looked else { return Ok(()) };
+            let looked = noted.and(looked);
             if let Err(error) = &looked {
                 meter::swap(SwapOutcome::Failed);
                 tracing::warn!(
@@ -75,51 +83,101 @@ impl Refresher {
             match (looked, &served) {
                 (Err(error), None) if is_first => return Err(error).or_fault(),
                 (_, Some(served)) => meter::age(served),
-                (Ok(_), None) if is_first => tracing::warn!(
+                (Ok(why), None) if is_first && why.is_empty() => tracing::warn!(
                     bucket = %self.bucket.url(),
                     "no snapshot is announced in this bucket yet; calls get UNAVAILABLE until one is"
                 ),
                 _ => {}
             }
             is_first = false;
-            tokio::time::sleep(self.wait()).await;
+            let wait = tokio::time::sleep(self.wait());
+            if shutdown.run_until_cancelled(wait).await.is_none() {
+                return Ok(());
+            }
         }
     }
 
     /// Serve what was served before the restart.
-    async fn restore(&self) -> anyhow::Result<()> {
+    async fn restore(&mut self) {
         let cache = Arc::clone(&self.cache);
         let found = blocking(move || cache.current()).await;
         if let Some((current, index)) = found {
             match Snapshot::new(index) {
-                Ok(snapshot) => self.serve(Arc::new(snapshot), current.announcement).await.or_fault()?,
+                Ok(snapshot) => self.serve(Arc::new(snapshot), current.announcement).await,
                 Err(error) => tracing::warn!(%error, "the cached index can't be used; a new one is built"),
             }
         }
+    }
+
+    /// Record in the cache folder what is served, for the next start. It is tried again at each refresh until it works:
+    /// a full disk must not keep a whole index from being served.
+    async fn note(&mut self) -> Result<(), LookupError> {
+        let Some(served) = self.serving.get().clone().filter(|_| !self.is_noted) else { return Ok(()) };
+        let cache = Arc::clone(&self.cache);
+        let noted = blocking(move || {
+            let manifest = served.current.about.manifest.clone();
+            let previous = served.previous.as_ref().map(|previous| previous.about.manifest.as_str());
+            let keep: Vec<&str> = previous.into_iter().chain([manifest.as_str()]).collect();
+            cache.note(&Current { announcement: served.announcement, manifest: manifest.clone() }, &keep)
+        });
+        noted.await?;
+        self.is_noted = true;
         Ok(())
     }
 
     /// Read the announcements once. Returns why the newest one is not served, or an empty text.
     async fn look(&mut self) -> Result<String, LookupError> {
         let served = self.serving.get().as_ref().map_or(0, |served| served.announcement);
-        let Some(newest) = newest_announcement(&self.bucket).await? else { return Ok(String::new()) };
-        if newest.sequence == served || self.take(&newest).await? {
-            return Ok(String::new());
+        let Tail { newest, damaged, last } = last_announcements(&self.bucket).await?;
+        if last < served {
+            return Err(LookupError::AnnouncementsGone { last, served });
         }
-        let (_, why) = self.refused.get(&newest.manifest).cloned().unwrap_or((Instant::now(), String::new()));
+        for record in &damaged {
+            self.note_damage(record);
+        }
+        let mut why =
+            damaged.first().map_or_else(String::new, |record| refusal(record.number, &record.reason));
+        // An announcement that was served and is damaged since leaves an older one as the newest.
+        let Some(newest) = newest.filter(|newest| newest.sequence >= served) else { return Ok(why) };
+        if newest.sequence == served || self.take(&newest).await? {
+            return Ok(why);
+        }
+        if why.is_empty() {
+            let refused = self.refused.get(&newest.manifest).map_or("", |(_, why)| why);
+            why = refusal(newest.sequence, refused);
+        }
         // The last good snapshot is the one announced last that can be served.
-        for older in announcements_after(&self.bucket, served).await?.iter().rev().skip(1) {
+        for older in announcements_after(&self.bucket, served).await?.whole.iter().rev().skip(1) {
             if self.take(older).await? {
                 break;
             }
         }
-        Ok(format!("announcement {} is refused: {why}", newest.sequence))
+        Ok(why)
+    }
+
+    /// Count and log a damaged announcement, once in a while: it is read again at each refresh.
+    fn note_damage(&mut self, record: &DamagedRecord) {
+        if self.is_refused(&record.key) {
+            return;
+        }
+        meter::swap(SwapOutcome::Refused);
+        tracing::error!(
+            announcement = record.number,
+            error = record.reason,
+            "announcement refused; the newest whole one is served"
+        );
+        self.refused.insert(record.key.clone(), (Instant::now(), record.reason.clone()));
+    }
+
+    /// Whether a manifest or an announcement was refused lately.
+    fn is_refused(&self, key: &str) -> bool {
+        self.refused.get(key).is_some_and(|(at, _)| at.elapsed() < RETRY_REFUSED)
     }
 
     /// Serve the snapshot that `announcement` names; false when it is refused.
     async fn take(&mut self, announcement: &Announcement) -> Result<bool, LookupError> {
         let manifest = &announcement.manifest;
-        if self.refused.get(manifest).is_some_and(|(at, _)| at.elapsed() < RETRY_REFUSED) {
+        if self.is_refused(manifest) {
             return Ok(false);
         }
         let served = self.serving.get().clone();
@@ -130,12 +188,17 @@ impl Refresher {
         let warm = served.as_ref().and_then(|served| served.previous.clone());
         let opened = match warm.filter(|previous| &previous.about.manifest == manifest) {
             Some(previous) => Ok(previous),
-            None => self.open(manifest).await.map(Arc::new),
+            // A snapshot that makes a reader panic is one bad snapshot, and not the end of the service.
+            None => match AssertUnwindSafe(self.open(manifest)).catch_unwind().await {
+                Ok(opened) => opened.map(Arc::new),
+                Err(_) => Err(LookupError::BadSnapshot("reading it panicked; see the log".to_owned())),
+            },
         };
         match opened {
             Ok(snapshot) => {
                 self.refused.remove(manifest);
-                self.serve(snapshot, announcement.sequence).await?;
+                self.tell_of_an_older_day(&snapshot, announcement);
+                self.serve(snapshot, announcement.sequence).await;
                 Ok(true)
             }
             Err(error) if error.is_refusal() => {
@@ -152,22 +215,33 @@ impl Refresher {
         }
     }
 
-    async fn serve(&self, snapshot: Arc<Snapshot>, announcement: u64) -> Result<(), LookupError> {
+    async fn serve(&mut self, snapshot: Arc<Snapshot>, announcement: u64) {
         let before = self.serving.get().as_ref().map(|served| Arc::clone(&served.current));
-        let manifest = snapshot.about.manifest.clone();
         tracing::info!(snapshot = snapshot.about.snapshot_id, announcement, "serving");
         meter::snapshot(before.as_deref(), &snapshot);
         meter::swap(SwapOutcome::Swapped);
         self.serving.swap(snapshot, announcement);
+        self.is_noted = false;
         self.health.set(true).await;
-        let keep: Vec<String> = before.iter().map(|before| before.about.manifest.clone()).collect();
-        let cache = Arc::clone(&self.cache);
-        blocking(move || {
-            let mut keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-            keep.push(&manifest);
-            cache.note(&Current { announcement, manifest: manifest.clone() }, &keep)
-        })
-        .await
+    }
+
+    /// Say that readers go back to an earlier day, and why.
+    fn tell_of_an_older_day(&self, next: &Snapshot, announcement: &Announcement) {
+        let served = self.serving.get();
+        let Some(served) = served.as_ref().filter(|served| served.current.about.day > next.about.day) else {
+            return;
+        };
+        let Announcement { sequence, reason, by, forced, .. } = announcement;
+        meter::went_back(*reason);
+        tracing::warn!(
+            from = %served.current.about.day,
+            to = %next.about.day,
+            announcement = sequence,
+            ?reason,
+            by,
+            forced,
+            "readers go back to an earlier day"
+        );
     }
 
     /// Open the index of a manifest, from the cache if it is there, else from the bucket.
@@ -182,9 +256,16 @@ impl Refresher {
             Some(Ok(index)) => index,
             Some(Err(_)) | None => {
                 let unfinished = self.cache.unfinished_path(manifest);
-                let index = lay_out(&self.bucket, manifest, self.shard, &unfinished).await?;
-                std::fs::rename(&unfinished, &path).map_err(LookupError::disk("rename", &path))?;
-                index
+                let laid_out = lay_out(&self.bucket, manifest, self.shard, &unfinished).await;
+                let index = laid_out.and_then(|index| {
+                    std::fs::rename(&unfinished, &path).map_err(LookupError::disk("rename", &path))?;
+                    Ok(index)
+                });
+                if index.is_err() {
+                    // It may be what filled the disk. The error that is reported is the one before.
+                    let _gone = std::fs::remove_file(&unfinished);
+                }
+                index?
             }
         };
         let snapshot = Snapshot::new(index)?;
@@ -215,11 +296,6 @@ async fn lay_out(bucket: &Bucket, key: &str, shard: Shard, path: &Path) -> Resul
     let buckets = about.buckets();
     if buckets.is_empty() {
         let reason = format!("none of its {} buckets of users is in shard {shard}", manifest.n_buckets);
-        return Err(LookupError::BadSnapshot(reason));
-    }
-    let (counted, listed) = (n_users(&manifest.user_parts), manifest.totals.users);
-    if counted != listed {
-        let reason = format!("its parts contain {counted} users, but its manifest says {listed}");
         return Err(LookupError::BadSnapshot(reason));
     }
     let user_parts = manifest.user_parts[buckets.start as usize..buckets.end as usize].to_vec();
@@ -258,6 +334,10 @@ fn shape(manifest: &Manifest, user_parts: &[Part]) -> Shape {
         n_users: n_users(user_parts) as usize,
         n_items: manifest.totals.items as usize,
     }
+}
+
+fn refusal(announcement: u64, why: &str) -> String {
+    format!("announcement {announcement} is refused: {why}")
 }
 
 /// Run work that waits for the disk away from the threads that serve the network.

@@ -14,6 +14,11 @@ pub(crate) enum Refusal {
     /// Another pair of towers is served.
     #[error("options.require_tower_pair: `{required}` is required, but snapshot {snapshot} has `{served}`")]
     OtherTowerPair { required: String, served: String, snapshot: String },
+    /// The client does not read what it asked for before.
+    #[error(
+        "replies on this connection, or on all of them, are not read (limits.max_buffered_bytes); read them, or ask for less at once"
+    )]
+    Unread,
     /// Nothing is loaded.
     #[error("no snapshot is loaded yet; try again")]
     NoSnapshot,
@@ -30,7 +35,7 @@ impl From<Refusal> for Status {
         let message = refusal.to_string();
         match refusal {
             Refusal::BadInput { .. } => Self::invalid_argument(message),
-            Refusal::OverLimit { .. } => Self::resource_exhausted(message),
+            Refusal::OverLimit { .. } | Refusal::Unread => Self::resource_exhausted(message),
             Refusal::OtherTowerPair { .. } => Self::failed_precondition(message),
             Refusal::NoSnapshot => Self::unavailable(message),
         }

@@ -41,20 +41,17 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let server = Server::builder()
         .max_concurrent_streams(limits.max_concurrent_streams)
         .max_connection_age(limits.max_connection_age);
-    let router = service.router(server, &health, dayvec_proto::LOOKUP_DESCRIPTORS)?;
+    let routes = service.routes(&health, dayvec_proto::LOOKUP_DESCRIPTORS)?;
     // Without `tokens_file`, calls bypass the guard: checking the headers costs each of them about 2 %.
     let guard = service.guard();
-    let router = if guard.asks() {
-        router.add_service(InterceptedService::new(lookup, guard))
+    let routes = if guard.asks() {
+        routes.add_service(InterceptedService::new(lookup, guard))
     } else {
-        router.add_service(lookup)
+        routes.add_service(lookup)
     };
-    let running = service.start_grpc(router)?;
+    let running = service.start_grpc(server, routes, limits.of_clients())?;
 
-    let refreshed = tokio::select! {
-        refreshed = refresher.run() => refreshed,
-        () = shutdown.cancelled() => Ok(()),
-    };
+    let refreshed = refresher.run(&shutdown).await;
     health.set(false).await;
     if refreshed.is_ok() {
         tokio::time::sleep(config.drain.notice).await;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use dayvec_proto::Encoded;
 use dayvec_proto::lookup::server::embedding_lookup_server::EmbeddingLookup;
 use dayvec_proto::lookup::v1::{self, Encoding, Fallback, ReadOptions, Source, Status};
-use tonic::{Request, Response};
+use dayvec_runtime::service::Peer;
+use tonic::{Extensions, Request, Response};
 
 use crate::config::Limits;
 use crate::index::{Element, Row};
@@ -155,16 +156,42 @@ impl Lookup {
         status
     }
 
-    fn answer<T>(
+    /// Bytes of a reply, at most, before the request was looked at.
+    fn most_bytes(&self, n_keys: usize, options: Option<&ReadOptions>) -> usize {
+        let Some(served) = self.serving.get().clone() else { return 0 };
+        let encoding = options.and_then(|options| Encoding::try_from(options.encoding).ok());
+        let (dim, about) = (served.current.index.dim(), served.current.encoded.len());
+        let n_rows = n_keys.min(self.limits.max_batch_keys);
+        most_bytes(n_rows, dim, encoding.unwrap_or(Encoding::Float32), about).min(self.limits.max_reply_bytes)
+    }
+
+    /// Answer a call, once its connection has room for a reply of at most so many bytes.
+    async fn answer<T>(
         &self,
         method: Method,
+        call: Call<'_>,
         make: impl FnOnce(&Self) -> Result<T, Refusal>,
     ) -> Result<Response<T>, tonic::Status> {
         let start = Instant::now();
-        let made = make(self);
+        let reserved = match call.extensions.get::<Peer>() {
+            Some(peer) => peer.reserve(call.most_bytes).await.ok_or(Refusal::Unread).map(Some),
+            None => Ok(None),
+        };
+        let made = reserved.and_then(|reserved| Ok((make(self)?, reserved)));
         self.meter.called(method, start, made.as_ref().err());
-        made.map(Response::new).map_err(tonic::Status::from)
+        let (reply, reserved) = made.map_err(tonic::Status::from)?;
+        let mut response = Response::new(reply);
+        if let Some(reserved) = reserved {
+            response.extensions_mut().insert(reserved);
+        }
+        Ok(response)
     }
+}
+
+/// What is known of a call before it is looked at.
+struct Call<'a> {
+    extensions: &'a Extensions,
+    most_bytes: usize,
 }
 
 impl Ask {
@@ -217,21 +244,30 @@ impl EmbeddingLookup for Lookup {
         &self,
         request: Request<v1::GetUserEmbeddingRequest>,
     ) -> Result<Response<Encoded>, tonic::Status> {
-        self.answer(Method::GetUser, |lookup| lookup.get_user(request.get_ref()))
+        let asked = request.get_ref();
+        let most_bytes = self.most_bytes(1, asked.options.as_ref());
+        let call = Call { extensions: request.extensions(), most_bytes };
+        self.answer(Method::GetUser, call, |lookup| lookup.get_user(asked)).await
     }
 
     async fn batch_get_user_embeddings(
         &self,
         request: Request<v1::BatchGetUserEmbeddingsRequest>,
     ) -> Result<Response<Encoded>, tonic::Status> {
-        self.answer(Method::BatchGetUsers, |lookup| lookup.get_users(request.get_ref()))
+        let asked = request.get_ref();
+        let most_bytes = self.most_bytes(asked.user_ids.len(), asked.options.as_ref());
+        let call = Call { extensions: request.extensions(), most_bytes };
+        self.answer(Method::BatchGetUsers, call, |lookup| lookup.get_users(asked)).await
     }
 
     async fn get_item_embeddings(
         &self,
         request: Request<v1::GetItemEmbeddingsRequest>,
     ) -> Result<Response<Encoded>, tonic::Status> {
-        self.answer(Method::GetItems, |lookup| lookup.get_items(request.get_ref()))
+        let asked = request.get_ref();
+        let most_bytes = self.most_bytes(asked.item_ids.len(), asked.options.as_ref());
+        let call = Call { extensions: request.extensions(), most_bytes };
+        self.answer(Method::GetItems, call, |lookup| lookup.get_items(asked)).await
     }
 
     async fn get_serving_status(

@@ -17,4 +17,6 @@ mod promotion;
 pub use checkpoint::{CHECKPOINTS, Checkpoint, SPEC, checkpoints, key, read_spec};
 pub use daily_state::{DailyState, DailyStates};
 pub use error::RegistryError;
-pub use promotion::{NewPromotion, Promotion, Serving, newest_promotion, promote, promotions, serving_model};
+pub use promotion::{
+    NewPromotion, Promotion, Serving, last_promotions, newest_promotion, promote, promotions, serving_model,
+};

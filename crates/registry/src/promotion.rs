@@ -1,6 +1,6 @@
 //! The append-only log of promotions: the newest one names the model in service.
 
-use dayvec_bucket::{Append, Bucket, Log, Record};
+use dayvec_bucket::{Append, Bucket, Log, Record, Records, Tail};
 use dayvec_core::Gate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,20 +48,28 @@ pub struct NewPromotion {
     pub gates: Vec<Gate>,
 }
 
-/// Every promotion, oldest first.
+/// Every promotion, oldest first, and the records that can't be used.
 ///
 /// # Errors
-/// [`RegistryError::Bucket`], also for a record that is damaged.
-pub async fn promotions(bucket: &Bucket) -> Result<Vec<Promotion>, RegistryError> {
+/// [`RegistryError::Bucket`]; a damaged record is no error, but reported beside the others.
+pub async fn promotions(bucket: &Bucket) -> Result<Records<Promotion>, RegistryError> {
     Ok(log(bucket).read_after(0).await?)
 }
 
-/// The newest promotion; `None` before the first.
+/// The newest promotion, and what follows it that can't be used.
 ///
 /// # Errors
-/// As [`promotions`].
+/// [`RegistryError::Bucket`].
+pub async fn last_promotions(bucket: &Bucket) -> Result<Tail<Promotion>, RegistryError> {
+    Ok(log(bucket).tail().await?)
+}
+
+/// The newest promotion that can be used; `None` before the first.
+///
+/// # Errors
+/// As [`last_promotions`].
 pub async fn newest_promotion(bucket: &Bucket) -> Result<Option<Promotion>, RegistryError> {
-    Ok(log(bucket).newest().await?)
+    Ok(last_promotions(bucket).await?.newest)
 }
 
 /// The model in service.
@@ -101,9 +109,9 @@ pub async fn promote(bucket: &Bucket, new: NewPromotion) -> Result<Promotion, Re
     if !known.contains(&model_id) {
         return Err(RegistryError::NoSuchModel { model_id, bucket: bucket.url().to_string(), known });
     }
-    let newest = newest_promotion(bucket).await?;
+    let Tail { newest, last, .. } = last_promotions(bucket).await?;
     let promotion = Promotion {
-        sequence: newest.as_ref().map_or(0, |newest| newest.sequence) + 1,
+        sequence: last + 1,
         model_id,
         previous: newest.map(|newest| newest.model_id),
         at: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
@@ -163,7 +171,7 @@ mod tests {
         assert_eq!(serving_model(&bucket).await.unwrap(), serving("a", true));
         let second = promote(&bucket, of("b")).await.unwrap();
         assert_eq!((second.sequence, second.previous.as_deref()), (2, Some("a")));
-        assert_eq!(promotions(&bucket).await.unwrap(), [first, second.clone()]);
+        assert_eq!(promotions(&bucket).await.unwrap().whole, [first, second.clone()]);
         assert_eq!(newest_promotion(&bucket).await.unwrap(), Some(second));
     }
 
@@ -173,15 +181,20 @@ mod tests {
         bucket.put_new(&checkpoint::key("half", checkpoint::WEIGHTS), "weights".into()).await.unwrap();
         let message = promote(&bucket, of("half")).await.unwrap_err().to_string();
         assert!(message.contains("checkpoints/half/") && message.contains("[a]"), "{message}");
-        assert!(promotions(&bucket).await.unwrap().is_empty());
+        assert!(promotions(&bucket).await.unwrap().whole.is_empty());
     }
 
     #[tokio::test]
-    async fn a_damaged_record_is_named_by_its_key() {
-        let bucket = bucket_of(&["a"]).await;
-        bucket.put_new(&log(&bucket).key(1), "{}".into()).await.unwrap();
-        let message = serving_model(&bucket).await.unwrap_err().to_string();
-        assert!(message.contains("promotions/00000000000000000001.json"), "{message}");
+    async fn a_damaged_record_is_named_and_the_newest_whole_one_counts() {
+        let bucket = bucket_of(&["a", "b"]).await;
+        promote(&bucket, of("a")).await.unwrap();
+        bucket.put_new(&log(&bucket).key(2), "{}".into()).await.unwrap();
+        assert_eq!(serving_model(&bucket).await.unwrap(), serving("a", true));
+        let damaged = last_promotions(&bucket).await.unwrap().damaged;
+        assert!(damaged[0].reason.contains("promotions/00000000000000000002.json"), "{damaged:?}");
+        let next = promote(&bucket, of("b")).await.unwrap();
+        assert_eq!((next.sequence, next.previous.as_deref()), (3, Some("a")));
+        assert_eq!(serving_model(&bucket).await.unwrap(), serving("b", true));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::fault;
+use crate::terminal::escaped_lines;
 
 /// Exit code of an error: that of its kind.
 #[must_use]
@@ -35,7 +36,8 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// The chain, outermost first. A cause that its parent's text already ends with is not printed twice.
+/// The chain, outermost first, with nothing that a terminal obeys: a message may be another program's. A cause that its
+/// parent's text already ends with is not printed twice.
 fn render(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}\n");
     let mut last = error.to_string();
@@ -46,7 +48,7 @@ fn render(error: &anyhow::Error) -> String {
         }
         last = cause;
     }
-    text
+    escaped_lines(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -68,5 +70,6 @@ mod tests {
         assert_eq!(render(&error), printed);
         assert_eq!(code(&Err::<(), _>(error).fault(FaultKind::Data).unwrap_err()), 65);
         assert_eq!(code(&anyhow!("anything else")), 1);
+        assert_eq!(render(&anyhow!("said \u{1b}[2J\nand more")), "error: said \\u{1b}[2J\nand more\n");
     }
 }

@@ -6,7 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Start logging. A second call in the same process changes nothing, so tests may call it freely.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // An empty variable is as good as none; as a filter it would let errors through alone.
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|filter| !filter.trim().is_empty());
+    let filter = chosen.and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error here means that a subscriber is already installed, which is fine.
     let _already = if std::io::stderr().is_terminal() {

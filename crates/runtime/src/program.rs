@@ -66,7 +66,10 @@ pub fn serve<F: Future<Output = anyhow::Result<()>>>(
     serve: impl FnOnce(CancellationToken) -> F,
 ) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("start the runtime")?;
-    runtime.block_on(async { serve(shutdown::on_signal()).await })
+    let served = runtime.block_on(async { serve(shutdown::on_signal()).await });
+    // Not waiting for a thread that reads a disk or unpacks a part: nobody will use what it makes.
+    runtime.shutdown_background();
+    served
 }
 
 /// For a program that computes on threads of its own: a runtime of one thread, which listens to signals and waits for

@@ -1,10 +1,11 @@
 //! The append-only log of announcements: the newest one names the snapshot that readers serve.
 
-use dayvec_bucket::{Append, Bucket, Log, Record};
+use dayvec_bucket::{Append, Bucket, Log, Record, Records, Tail};
+use dayvec_core::Day;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::ANNOUNCEMENTS;
+use crate::layout::{ANNOUNCEMENTS, Layout};
 use crate::{SnapshotError, reader};
 
 /// Why a snapshot was announced.
@@ -35,7 +36,7 @@ pub struct Announcement {
     pub at_s: i64,
     /// Who or what announced it.
     pub by: String,
-    /// Whether it was announced despite failed gates.
+    /// Whether it was announced although gates had failed or a later day was announced.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub forced: bool,
 }
@@ -43,6 +44,23 @@ pub struct Announcement {
 impl Record for Announcement {
     fn sequence(&self) -> Option<u64> {
         Some(self.sequence)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match Layout::of_manifest(&self.manifest) {
+            Some(_) => Ok(()),
+            None => Err(format!("it names `{}`, which is not the key of a manifest", self.manifest)),
+        }
+    }
+}
+
+impl Announcement {
+    /// The day of the snapshot, as its key says it.
+    ///
+    /// `None` only for an announcement that was not read from a bucket.
+    #[must_use]
+    pub fn day(&self) -> Option<Day> {
+        Layout::of_manifest(&self.manifest)?.day()
     }
 }
 
@@ -61,39 +79,53 @@ mod rfc3339 {
     }
 }
 
-/// Every announcement, oldest first.
+/// Every announcement, oldest first, and the records that can't be used.
 ///
 /// # Errors
 /// As [`announcements_after`].
-pub async fn announcements(bucket: &Bucket) -> Result<Vec<Announcement>, SnapshotError> {
+pub async fn announcements(bucket: &Bucket) -> Result<Records<Announcement>, SnapshotError> {
     announcements_after(bucket, 0).await
 }
 
 /// The announcements after a sequence number, oldest first, for a reader that polls.
 ///
 /// # Errors
-/// [`SnapshotError::Bucket`], also for a record that is damaged.
-pub async fn announcements_after(bucket: &Bucket, sequence: u64) -> Result<Vec<Announcement>, SnapshotError> {
+/// [`SnapshotError::Bucket`]; a damaged record is no error, but reported beside the others.
+pub async fn announcements_after(
+    bucket: &Bucket,
+    sequence: u64,
+) -> Result<Records<Announcement>, SnapshotError> {
     Ok(log(bucket).read_after(sequence).await?)
 }
 
-/// The newest announcement, which names the snapshot to serve; `None` before the first.
+/// The newest announcement, which names the snapshot to serve, and what follows it that can't be used.
 ///
 /// # Errors
-/// As [`announcements_after`].
+/// [`SnapshotError::Bucket`].
+pub async fn last_announcements(bucket: &Bucket) -> Result<Tail<Announcement>, SnapshotError> {
+    Ok(log(bucket).tail().await?)
+}
+
+/// The newest announcement; `None` before the first.
+///
+/// # Errors
+/// As [`last_announcements`].
 pub async fn newest_announcement(bucket: &Bucket) -> Result<Option<Announcement>, SnapshotError> {
-    Ok(log(bucket).newest().await?)
+    Ok(last_announcements(bucket).await?.newest)
 }
 
 fn log(bucket: &Bucket) -> Log<Announcement> {
     Log::new(bucket, ANNOUNCEMENTS)
 }
 
-/// Make a written snapshot current: the commit point. Gates are not checked here.
+/// Make a written snapshot current: the commit point.
+///
+/// Gates are not checked here; `forced` takes readers back to an earlier day, as a [`Reason::Rollback`] does.
 ///
 /// # Errors
-/// [`SnapshotError::LostRace`] when another announcement took the number in the meantime; it is not retried, because
-/// the other may be the better one. [`SnapshotError::Bucket`] when the manifest does not exist.
+/// [`SnapshotError::OlderDay`] when a later day is announced, and neither is asked for. [`SnapshotError::LostRace`] when
+/// another announcement took the number in the meantime; it is not retried, because the other may be the better one.
+/// [`SnapshotError::Bucket`] when the manifest does not exist.
 pub async fn announce(
     bucket: &Bucket,
     manifest: &str,
@@ -101,16 +133,25 @@ pub async fn announce(
     by: &str,
     forced: bool,
 ) -> Result<Announcement, SnapshotError> {
-    reader::read_manifest(bucket, manifest).await?;
-    let newest = newest_announcement(bucket).await?;
+    let described = reader::read_manifest(bucket, manifest).await?;
+    let day = described.day;
+    // What is checked is what the number follows: an announcement in between takes the number.
+    let Tail { newest, last, .. } = last_announcements(bucket).await?;
+    let later = newest.as_ref().and_then(Announcement::day).filter(|&announced| announced > day);
+    if let Some(later) = later
+        && reason != Reason::Rollback
+        && !forced
+    {
+        return Err(SnapshotError::OlderDay { snapshot_id: described.snapshot_id, day, later });
+    }
     let announcement = Announcement {
-        sequence: newest.as_ref().map_or(0, |newest| newest.sequence) + 1,
+        sequence: last + 1,
         manifest: manifest.to_owned(),
         previous: newest.map(|newest| newest.manifest),
         reason,
         at_s: Timestamp::now().as_second(),
         by: by.to_owned(),
-        forced,
+        forced: forced && (later.is_some() || !described.failed_gates().is_empty()),
     };
     match log(bucket).append(announcement.sequence, &announcement).await? {
         Append::Taken(winner) if winner != announcement => {

@@ -1,7 +1,7 @@
 //! What can go wrong with a snapshot, by what the caller can do about it.
 
 use dayvec_bucket::BucketError;
-use dayvec_core::{Fault, FaultKind};
+use dayvec_core::{Day, Fault, FaultKind};
 
 /// A snapshot could not be written or read.
 #[expect(missing_docs, reason = "the fields are what the message says")]
@@ -44,6 +44,12 @@ pub enum SnapshotError {
         "another publisher was first: announcement {sequence} names `{manifest}`; look at it, then run again if needed"
     )]
     LostRace { sequence: u64, manifest: String },
+    /// Readers see a later day, and would go back: announce it by force, or as a rollback, if that is meant.
+    #[error(
+        "snapshot {snapshot_id} is written but not announced: {later} is announced, and readers would go back to {day}; \
+         run the day again with --force to do that"
+    )]
+    OlderDay { snapshot_id: String, day: Day, later: Day },
     /// Rows could not be laid out as Parquet.
     #[error("cannot encode {part} as Parquet")]
     Encode {
@@ -61,7 +67,7 @@ impl Fault for SnapshotError {
             | Self::UnsupportedFormat { .. }
             | Self::NonDeterministic { .. }
             | Self::GatesFailed { .. } => FaultKind::Data,
-            Self::LostRace { .. } => FaultKind::LostRace,
+            Self::LostRace { .. } | Self::OlderDay { .. } => FaultKind::LostRace,
             Self::Incomplete { .. } => FaultKind::Unavailable,
             Self::BadRows { .. } | Self::Encode { .. } => FaultKind::Internal,
         }

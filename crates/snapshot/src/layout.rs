@@ -66,7 +66,11 @@ impl Layout {
     pub fn of_manifest(key: &str) -> Option<Self> {
         let snapshot_id = key.strip_prefix(SNAPSHOTS)?.strip_prefix('/')?.strip_suffix("/manifest.json")?;
         let (day, run_id) = snapshot_id.split_once('/')?;
-        let is_id = day.parse::<Day>().is_ok() && !run_id.is_empty() && !run_id.contains('/');
+        let is_name = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                && !text.starts_with('.')
+        };
+        let is_id = day.parse::<Day>().is_ok() && !run_id.is_empty() && is_name(run_id);
         is_id.then(|| Self::of(snapshot_id))
     }
 
@@ -74,6 +78,12 @@ impl Layout {
     #[must_use]
     pub fn snapshot_id(&self) -> &str {
         &self.snapshot_id
+    }
+
+    /// The day; `None` for an id that does not begin with one.
+    #[must_use]
+    pub fn day(&self) -> Option<Day> {
+        self.snapshot_id.split_once('/')?.0.parse().ok()
     }
 
     /// The folder that holds everything of the snapshot.
@@ -148,12 +158,15 @@ mod tests {
     fn keys_are_read_back() {
         let layout = Layout::of("2011-12-09/0123");
         assert_eq!(Layout::of_manifest(&layout.manifest()), Some(layout.clone()));
+        assert_eq!((layout.day(), Layout::of("x").day()), ("2011-12-09".parse().ok(), None));
         for other in [
             "snapshots/manifest.json",
             "snapshots/2011-12-09/manifest.json",
             "snapshots/2011-12-09/0123/done/manifest.json",
             "snapshots/yesterday/0123/manifest.json",
             "other/2011-12-09/0123/manifest.json",
+            "snapshots/2011-12-09/../manifest.json",
+            "snapshots/2011-12-09/a\nb/manifest.json",
         ] {
             assert_eq!(Layout::of_manifest(other), None, "{other}");
         }

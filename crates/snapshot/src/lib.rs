@@ -26,7 +26,8 @@ mod reader;
 mod table;
 
 pub use announcement::{
-    Announcement, Reason, announce, announcements, announcements_after, newest_announcement,
+    Announcement, Reason, announce, announcements, announcements_after, last_announcements,
+    newest_announcement,
 };
 pub use error::SnapshotError;
 pub use layout::{ANNOUNCEMENTS, Layout, RunId, SNAPSHOTS};

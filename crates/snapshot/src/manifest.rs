@@ -10,6 +10,9 @@ use crate::{Layout, Part, RunId};
 /// Version of the snapshot layout that this build reads and writes.
 pub const SNAPSHOT_FORMAT_VERSION: u32 = 1;
 
+/// Widest embedding that a reader accepts: hundreds of times what a model has, and little memory.
+pub(crate) const MAX_DIM: usize = 65_536;
+
 /// Type of the components in storage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +132,49 @@ impl Manifest {
     #[must_use]
     pub fn key(&self) -> String {
         Layout::of(&self.snapshot_id).manifest()
+    }
+
+    /// Whether a reader may rely on it: it is the manifest of the key, and its numbers agree with each other. Readers
+    /// reserve memory by them before they see a row.
+    ///
+    /// # Errors
+    /// The first contradiction, as a sentence about "it".
+    pub(crate) fn check(&self, key: &str) -> Result<(), String> {
+        let layout = Layout::of(&self.snapshot_id);
+        if layout.manifest() != key || Layout::of_manifest(key).is_none() {
+            return Err(format!("it is the manifest of {}", self.snapshot_id));
+        }
+        let (day, folder) = (self.run.day, format!("{}/", layout.folder()));
+        if layout.day() != Some(day) {
+            return Err(format!("it is for {day}, but its snapshot is {}", self.snapshot_id));
+        }
+        let (parts, buckets) = (self.user_parts.len(), self.run.n_buckets);
+        if parts != buckets as usize || buckets == 0 {
+            return Err(format!("it lists {parts} user parts for {buckets} buckets"));
+        }
+        if !(1..=MAX_DIM).contains(&self.run.dim) {
+            return Err(format!(
+                "its embeddings have width {}, which is not from 1 to {MAX_DIM}",
+                self.run.dim
+            ));
+        }
+        for (what, parts, listed) in
+            [("users", &self.user_parts, self.totals.users), ("items", &self.item_parts, self.totals.items)]
+        {
+            let counted = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.rows));
+            if counted != Some(listed) {
+                let counted = counted.map_or_else(|| "too many".to_owned(), |counted| counted.to_string());
+                return Err(format!("its parts contain {counted} {what}, but its manifest says {listed}"));
+            }
+        }
+        let is_ours = |part: &&Part| {
+            let name = part.part.strip_prefix(&folder);
+            name.is_some_and(|name| name.split('/').all(|segment| !["", ".", ".."].contains(&segment)))
+        };
+        match self.user_parts.iter().chain(&self.item_parts).find(|part| !is_ours(part)) {
+            Some(part) => Err(format!("it lists `{}`, which is not in its folder", part.part)),
+            None => Ok(()),
+        }
     }
 }
 

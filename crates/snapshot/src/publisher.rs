@@ -258,8 +258,8 @@ impl Publisher {
     /// Make the snapshot current. A run that was announced before is not announced again.
     ///
     /// # Errors
-    /// [`SnapshotError::GatesFailed`] unless `forced`; [`SnapshotError::LostRace`]; [`SnapshotError::Bucket`], also
-    /// when the manifest does not exist yet.
+    /// [`SnapshotError::GatesFailed`] and [`SnapshotError::OlderDay`] unless `forced`; [`SnapshotError::LostRace`];
+    /// [`SnapshotError::Bucket`], also when the manifest does not exist yet.
     pub async fn announce(
         &self,
         reason: Reason,
@@ -273,11 +273,11 @@ impl Publisher {
             let snapshot_id = manifest.snapshot_id;
             return Err(SnapshotError::GatesFailed { snapshot_id, failures: failures.join("; ") });
         }
-        let before = announcements(&self.bucket).await?;
+        let before = announcements(&self.bucket).await?.whole;
         let ours = before.into_iter().rfind(|before| before.manifest == key && before.reason == reason);
         match ours {
             Some(announced) => Ok(announced),
-            None => announce(&self.bucket, &key, reason, by, forced && !failures.is_empty()).await,
+            None => announce(&self.bucket, &key, reason, by, forced).await,
         }
     }
 }

@@ -25,16 +25,7 @@ pub async fn read_manifest(bucket: &Bucket, key: &str) -> Result<Manifest, Snaps
     }
     let manifest: Manifest =
         serde_json::from_value(value).map_err(|error| SnapshotError::damaged(key, error))?;
-    if manifest.key() != key {
-        return Err(SnapshotError::damaged(key, format!("it is the manifest of {}", manifest.snapshot_id)));
-    }
-    if manifest.user_parts.len() != manifest.n_buckets as usize {
-        let (parts, buckets) = (manifest.user_parts.len(), manifest.n_buckets);
-        return Err(SnapshotError::damaged(
-            key,
-            format!("it lists {parts} user parts for {buckets} buckets"),
-        ));
-    }
+    manifest.check(key).map_err(|reason| SnapshotError::damaged(key, reason))?;
     Ok(manifest)
 }
 

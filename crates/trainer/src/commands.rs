@@ -10,7 +10,7 @@ use dayvec_experiment::{
 };
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{ConfigArgs, signals};
-use dayvec_runtime::{Listeners, exit};
+use dayvec_runtime::{Listeners, exit, shutdown};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +45,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve { config } => {
             let Some(config) = prepare(&config)? else { return Ok(()) };
             check_world_size(std::env::var(WORLD_SIZE).ok().as_deref()).fault(FaultKind::Configuration)?;
-            let (runtime, shutdown) = signals()?;
+            let (runtime, stopped) = signals()?;
             runtime.block_on(async {
+                shutdown::end_when_overdue(stopped.clone());
                 let listeners = Listeners::bind(config.service.listen, config.service.admin_listen).await?;
-                serve(config, listeners, shutdown).await
+                serve(config, listeners, stopped).await
             })?;
         }
         Command::Evaluate { config, checkpoint, top, out } => {

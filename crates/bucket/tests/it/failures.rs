@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dayvec_bucket::{Bucket, BucketError, Created};
+use dayvec_bucket::{Bucket, BucketError, Created, Log, Record};
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -24,7 +24,16 @@ struct Odd {
     /// Lose the answer of the next put: before it is applied, or after.
     loses_before: AtomicBool,
     loses_after: AtomicBool,
+    /// Answer the next put as S3 does while another request writes the same key: 409, and nothing is there yet.
+    conflicts: AtomicBool,
+    /// Keys that may not be read.
+    denied: Mutex<Vec<String>>,
 }
+
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Note(String);
+
+impl Record for Note {}
 
 fn lost() -> object_store::Error {
     object_store::Error::Generic { store: "odd", source: "connection reset".into() }
@@ -42,6 +51,9 @@ impl ObjectStore for Odd {
         if self.ignores_create {
             options.mode = PutMode::Overwrite;
         }
+        if self.conflicts.swap(false, Ordering::SeqCst) {
+            return Err(object_store::Error::AlreadyExists { path: at.to_string(), source: "409".into() });
+        }
         if self.loses_before.swap(false, Ordering::SeqCst) {
             return Err(lost());
         }
@@ -56,6 +68,9 @@ impl ObjectStore for Odd {
         self.inner.put_multipart_opts(at, opts).await
     }
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.denied.lock().unwrap().iter().any(|key| *key == at.to_string()) {
+            return Err(object_store::Error::PermissionDenied { path: at.to_string(), source: "403".into() });
+        }
         self.inner.get_opts(at, options).await
     }
     async fn get_ranges(&self, at: &Path, ranges: &[Range<u64>]) -> Result<Vec<bytes::Bytes>> {
@@ -139,4 +154,46 @@ fn a_url_that_is_not_a_bucket_is_refused_with_what_to_write() {
     check("ftp://host/x", &[], "s3://bucket/prefix");
     check("https://example.com/x", &[], "not an object store");
     check("s3://bucket/x", &[("AWS_ENDPOINT_URL", "http://localhost:1")], "AWS_ALLOW_HTTP=true");
+    for no_url in ["minio:9000", "localhost", "http://", "ftp://minio:9000", "/run/minio"] {
+        for name in ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+            check("s3://bucket/x", &[(name, no_url)], &format!("{name} is `{no_url}`, which is not a URL"));
+        }
+        check("az://container/x", &[("AZURE_STORAGE_ENDPOINT", no_url)], "AZURE_STORAGE_ENDPOINT is");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let options = [("AWS_ENDPOINT_URL", ""), ("AWS_ALLOW_HTTP", ""), ("AWS_REGION", "eu-west-1")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Bucket::open_with(&"s3://bucket/x".parse().unwrap(), options).unwrap();
+}
+
+#[tokio::test]
+async fn a_conflict_of_the_store_is_worth_a_retry_and_no_damage() {
+    let (bucket, odd) = over(Odd::default());
+    odd.conflicts.store(true, Ordering::SeqCst);
+    let error = bucket.put_new("k", "mine".into()).await.unwrap_err();
+    assert!(matches!(error, BucketError::Unreachable { .. }), "{error}");
+    // The one that it conflicted with was faster: that is a key taken, as ever.
+    assert_eq!(bucket.put_new("k", "theirs".into()).await.unwrap(), Created::Yes);
+    odd.conflicts.store(true, Ordering::SeqCst);
+    assert_eq!(bucket.put_new("k", "mine".into()).await.unwrap(), Created::AlreadyThere);
+}
+
+#[tokio::test]
+async fn one_object_that_is_refused_does_not_hide_the_others_of_a_log() {
+    let (bucket, odd) = over(Odd::default());
+    let log = Log::<Note>::new(&bucket, "log");
+    for number in 1..=3 {
+        log.append(number, &Note(number.to_string())).await.unwrap();
+    }
+    *odd.denied.lock().unwrap() = vec![log.key(3)];
+    let tail = log.tail().await.unwrap();
+    assert_eq!((tail.newest, tail.last), (Some(Note("2".to_owned())), 3));
+    assert!(tail.damaged[0].reason.contains("permission denied"), "{:?}", tail.damaged);
+    // Where none is shown, it is the credentials that are wrong.
+    *odd.denied.lock().unwrap() = (1..=3).map(|number| log.key(number)).collect();
+    assert!(matches!(log.tail().await.unwrap_err(), BucketError::Denied { .. }));
+    assert!(matches!(log.read_after(0).await.unwrap_err(), BucketError::Denied { .. }));
 }

@@ -81,6 +81,27 @@ async fn a_damaged_record_costs_only_its_own_row() {
     console.stop().await;
 }
 
+#[tokio::test]
+async fn a_damaged_announcement_or_promotion_is_told_and_hides_nothing() {
+    let world = World::new();
+    world.train("model-1", 0.1).await;
+    world.promote("model-1").await;
+    world.publish("2026-03-01", true).await;
+    let damaged = ["announcements/00000000000000000002.json", "promotions/00000000000000000002.json"];
+    for key in damaged {
+        world.put(key, b"{").await;
+    }
+    let console = serve(world.config()).await;
+    let answer = console.get("/").await;
+    assert_eq!(answer.status, 200);
+    let page = answer.page();
+    for key in damaged {
+        assert!(page.text.contains(&format!("`{key}`")), "{key} is missing from\n{}", page.text);
+    }
+    assert_eq!(page.values("users"), ["10"]);
+    console.stop().await;
+}
+
 #[test]
 fn all_faults_of_the_settings_are_reported_at_once() {
     let output = Command::new(env!("CARGO_BIN_EXE_console"))

@@ -5,6 +5,7 @@ use std::fs;
 use dayvec_inference::config::ModelChoice;
 use dayvec_inference::{DailyRequest, DailySummary, Outcome, Start};
 use dayvec_runtime::exit;
+use dayvec_snapshot::{Reason, SnapshotError, announce};
 
 use crate::shop::{Shop, day, listing};
 
@@ -134,4 +135,79 @@ fn a_damaged_part_is_not_carried_and_a_full_run_does_without_it() {
     check(shop.run(1), 65, &["users/bucket=", "is damaged", "BLAKE3"]);
     let report = shop.run_with(DailyRequest { full: true, ..DailyRequest::new(day(1)) }).unwrap();
     assert_eq!((report.outcome, report.start, report.carried), (Outcome::Announced, Start::Log, 0));
+}
+
+/// Days 0 and 1 are announced; what is done to them must not keep day 2 from being announced.
+fn goes_on_after(damage: impl Fn(&Shop)) -> DailySummary {
+    let shop = Shop::new();
+    shop.run(0).unwrap();
+    shop.run(1).unwrap();
+    damage(&shop);
+    let summary = shop.run(2).unwrap();
+    assert_eq!(summary.outcome, Outcome::Announced);
+    assert_eq!(shop.rows().len(), shop.encode_directly(2).len());
+    summary
+}
+
+#[test]
+fn damaged_records_do_not_stop_the_daily_run() {
+    for (number, start_day) in [(0, day(1)), (1, day(0))] {
+        let summary = goes_on_after(|shop| fs::write(&shop.announcements()[number], "{").unwrap());
+        assert_eq!((summary.start, summary.start_day), (Start::Snapshot, Some(start_day)));
+        assert!(summary.carried > 0);
+    }
+    // Without the newest mark the run starts from the day before, and without any from the log.
+    let marks = |shop: &Shop| -> Vec<_> {
+        let all = listing(&shop.path("bucket/sequences")).into_iter().map(|(path, _)| path);
+        all.filter(|path| path.to_string_lossy().contains("/whole/")).collect()
+    };
+    let summary = goes_on_after(|shop| fs::write(marks(shop).last().unwrap(), "").unwrap());
+    assert_eq!((summary.start, summary.start_day), (Start::Snapshot, Some(day(0))));
+    let summary = goes_on_after(|shop| marks(shop).iter().for_each(|mark| fs::write(mark, "").unwrap()));
+    assert_eq!((summary.start, summary.carried), (Start::Log, 0));
+}
+
+#[test]
+fn removed_snapshots_do_not_stop_the_daily_run() {
+    let remove = |shop: &Shop, n: i32, inside: &str| {
+        let folder = shop.path(&format!("bucket/snapshots/{}", day(n)));
+        let run = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        fs::remove_dir_all(if inside.is_empty() { folder } else { run.join(inside) }).unwrap();
+    };
+    let summary = goes_on_after(|shop| remove(shop, 0, ""));
+    assert_eq!((summary.start, summary.start_day), (Start::Snapshot, Some(day(1))));
+    for inside in ["", "users"] {
+        let summary = goes_on_after(|shop| remove(shop, 1, inside));
+        assert_eq!((summary.start, summary.start_day), (Start::Snapshot, Some(day(0))), "{inside}");
+    }
+    let summary = goes_on_after(|shop| {
+        remove(shop, 0, "");
+        remove(shop, 1, "");
+    });
+    assert_eq!((summary.start, summary.carried), (Start::State, 0));
+}
+
+#[test]
+fn a_run_that_was_overtaken_by_a_later_day_is_not_announced() {
+    let mut shop = Shop::new();
+    shop.run(0).unwrap();
+    // The run of day 1 is written, and waits for its gates to be overruled, while day 2 is announced.
+    let effective_rank = std::mem::replace(&mut shop.config.gates.min_effective_rank, 1_000.0);
+    check(shop.run(1), 65, &["effective rank"]);
+    shop.config.gates.min_effective_rank = effective_rank;
+    shop.run(2).unwrap();
+    let served = shop.rows();
+    let bucket = dayvec_bucket::Bucket::open(&shop.config.bucket).unwrap();
+    check(shop.run(1), 65, &["effective rank"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = shop.path(&format!("bucket/snapshots/{}", day(1)));
+        let run = fs::read_dir(folder).unwrap().next().unwrap().unwrap().file_name();
+        let key = format!("snapshots/{}/{}/manifest.json", day(1), run.to_string_lossy());
+        let error = announce(&bucket, &key, Reason::Publish, "a slow run", false).await.unwrap_err();
+        assert!(matches!(error, SnapshotError::OlderDay { .. }), "{error}");
+    });
+    assert_eq!(shop.rows(), served);
+    let summary = shop.run_with(DailyRequest { force: true, ..DailyRequest::new(day(1)) }).unwrap();
+    assert!(summary.forced && shop.rows() != served);
 }

@@ -98,6 +98,34 @@ async fn a_damaged_cache_is_built_anew() {
 }
 
 #[tokio::test]
+async fn a_whole_index_is_served_although_the_cache_cannot_be_written() {
+    let world = World::new();
+    let first = world.publish(day(1)).await;
+    let service = world.serve().await;
+    service.until_serving(&first).await;
+    service.stop().await.unwrap();
+    let cache = std::fs::read_dir(world.dir.path().join("cache")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(cache.join("killed.index.unfinished"), "half").unwrap();
+    // A folder in the place of the file that is written: as good as a full disk.
+    std::fs::create_dir(cache.join("current.new")).unwrap();
+
+    let service = world.serve().await;
+    service.until_serving(&first).await;
+    service.until(|status| status.refreshed_at.is_some() && status.refresh_error.is_empty()).await;
+    assert!(!cache.join("killed.index.unfinished").exists(), "it would fill the disk");
+    let second = world.publish(day(2)).await;
+    service.until_serving(&second).await;
+    let status = service.until(|status| !status.refresh_error.is_empty()).await;
+    assert!(status.refresh_error.contains("current.json"), "{}", status.refresh_error);
+
+    std::fs::remove_dir(cache.join("current.new")).unwrap();
+    service.until(|status| status.refresh_error.is_empty()).await;
+    let noted = std::fs::read_to_string(cache.join("current.json")).unwrap();
+    assert!(noted.contains(&second.key()), "{noted}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_cache_folder_has_one_process() {
     let world = World::new();
     let manifest = world.publish(day(1)).await;

@@ -8,4 +8,5 @@ mod reflection;
 mod refresh;
 mod shards;
 mod tokens;
+mod transport;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dayvec_core::Day;
 use dayvec_proto::lookup::v1::BatchGetUserEmbeddingsRequest;
-use dayvec_snapshot::{Announcement, ElementType, Reason};
+use dayvec_snapshot::{ElementType, Reason};
 
 use crate::world::{Client, N_USERS, World, ask, day, embedding, floats};
 
@@ -134,20 +134,92 @@ async fn a_damaged_announcement_changes_nothing() {
     let service = world.serve().await;
     service.until_serving(&first).await;
     let second = world.write(day(2), ElementType::F32).await.1;
-    let path = world.bucket_dir().join("announcements/00000000000000000002.json");
-    let announcement = Announcement {
-        sequence: 9,
-        manifest: second.key(),
-        previous: None,
-        reason: Reason::Publish,
-        at_s: 0,
-        by: "test".into(),
-        forced: false,
-    };
-    std::fs::write(path, serde_json::to_vec(&announcement).unwrap()).unwrap();
-    let status = service.until(|status| !status.refresh_error.is_empty()).await;
-    assert_eq!(status.snapshot.unwrap().snapshot_id, first.snapshot_id);
+    world.announce_unchecked(2, &second);
+    service.until_serving(&second).await;
+    world.write_announcement(2, b"{");
+    world.write_announcement(3, b"");
+    let status =
+        service.until(|status| status.refresh_error.starts_with("announcement 3 is refused: ")).await;
+    assert!(status.refresh_error.contains("00000000000000000003.json"), "{}", status.refresh_error);
+    assert_eq!(status.snapshot.unwrap().snapshot_id, second.snapshot_id, "it does not go back either");
     service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cold_start_passes_over_announcements_that_cannot_be_read() {
+    for damage in [&b""[..], b"{", b"null", &[0xff, 0xfe]] {
+        let world = World::new();
+        let first = world.publish(day(1)).await;
+        world.write_announcement(2, damage);
+        world.announce_unchecked(9, &first);
+        std::fs::rename(
+            world.bucket_dir().join("announcements/00000000000000000009.json"),
+            world.bucket_dir().join("announcements/00000000000000000003.json"),
+        )
+        .unwrap();
+        let service = world.serve().await;
+        let status = service.until_serving(&first).await;
+        assert_eq!(status.announcement, 1);
+        service.until(|status| status.refresh_error.contains("it states the number 9")).await;
+        let metrics = service.admin("/metrics").await;
+        assert!(metrics.contains("embedding_swap_total{outcome=\"refused\"}"), "{metrics}");
+        service.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_or_was_emptied_is_told() {
+    let world = World::new();
+    let first = world.publish(day(1)).await;
+    world.publish(day(2)).await;
+    let third = world.publish(day(3)).await;
+    let service = world.serve().await;
+    service.until_serving(&third).await;
+    for number in [2, 3] {
+        std::fs::remove_file(world.bucket_dir().join(format!("announcements/{number:020}.json"))).unwrap();
+    }
+    let status = service.until(|status| !status.refresh_error.is_empty()).await;
+    for part in ["end at 1", "announcement 3 is served", "is mounted"] {
+        assert!(status.refresh_error.contains(part), "{}", status.refresh_error);
+    }
+    assert_ne!(status.snapshot.unwrap().snapshot_id, first.snapshot_id, "nobody asked to go back");
+    std::fs::rename(world.bucket_dir(), world.dir.path().join("elsewhere")).unwrap();
+    let status = service.until(|status| status.refresh_error.contains("end at 0")).await;
+    assert_eq!(status.snapshot.unwrap().snapshot_id, third.snapshot_id);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn going_back_a_day_is_told() {
+    let world = World::new();
+    let second = world.publish(day(2)).await;
+    let service = world.serve().await;
+    service.until_serving(&second).await;
+    let first = world.write(day(1), ElementType::F32).await.1;
+    world.roll_back_to(&first).await;
+    service.until_serving(&first).await;
+    let metrics = service.admin("/metrics").await;
+    let went_back = metrics.lines().find_map(|line| {
+        line.strip_prefix("embedding_swap_back_total{reason=\"rollback\"} ")?.parse::<u64>().ok()
+    });
+    assert!(went_back.is_some_and(|times| times > 0), "{metrics}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_manifest_with_an_impossible_width_is_refused() {
+    let world = World::new();
+    let first = world.publish(day(1)).await;
+    let mut bad = world.write(day(2), ElementType::F32).await.1;
+    bad.run.dim = 1_000_000_000_000;
+    world.rewrite(&bad);
+    world.announce_unchecked(2, &bad);
+    for _ in ["a cold start", "a restart with its cache"] {
+        let service = world.serve().await;
+        service.until_serving(&first).await;
+        service.until(|status| status.refresh_error.contains("width 1000000000000")).await;
+        service.stop().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -159,10 +231,10 @@ async fn a_manifest_that_miscounts_is_refused_by_shards_too() {
         config.shard = shard.parse().unwrap();
         let service = crate::world::serve(config).await;
         service.until_serving(&first).await;
-        let (publisher, mut bad) = world.write(day(2), ElementType::F32).await;
+        let (_, mut bad) = world.write(day(2), ElementType::F32).await;
         bad.totals.users += 1;
-        std::fs::write(world.bucket_dir().join(bad.key()), serde_json::to_vec(&bad).unwrap()).unwrap();
-        publisher.announce(Reason::Publish, "test", false).await.unwrap();
+        world.rewrite(&bad);
+        world.announce_unchecked(2, &bad);
         let status = service.until(|status| !status.refresh_error.is_empty()).await;
         let expected = format!("its parts contain {N_USERS} users, but its manifest says {}", N_USERS + 1);
         assert!(status.refresh_error.contains(&expected), "{}", status.refresh_error);

@@ -113,6 +113,30 @@ impl World {
         manifest
     }
 
+    /// Write an announcement as another program might, unchecked.
+    pub(crate) fn announce_unchecked(&self, sequence: u64, manifest: &Manifest) {
+        let announcement = Announcement {
+            sequence,
+            manifest: manifest.key(),
+            previous: None,
+            reason: Reason::Publish,
+            at_s: 0,
+            by: "test".into(),
+            forced: false,
+        };
+        self.write_announcement(sequence, &serde_json::to_vec(&announcement).unwrap());
+    }
+
+    /// Write an announcement of any bytes.
+    pub(crate) fn write_announcement(&self, number: u64, bytes: &[u8]) {
+        std::fs::write(self.bucket_dir().join(format!("announcements/{number:020}.json")), bytes).unwrap();
+    }
+
+    /// Put a changed manifest in the place of what was written.
+    pub(crate) fn rewrite(&self, changed: &Manifest) {
+        std::fs::write(self.bucket_dir().join(changed.key()), serde_json::to_vec(changed).unwrap()).unwrap();
+    }
+
     pub(crate) async fn roll_back_to(&self, manifest: &Manifest) -> Announcement {
         announce(&self.bucket, &manifest.key(), Reason::Rollback, "test", false).await.unwrap()
     }

@@ -7,6 +7,9 @@ const PREFIX: &str = "DAYVEC__";
 /// variables with this prefix are not settings, for example `DAYVEC_SHARDS`.
 const NEARLY: &str = "DAYVEC_";
 
+/// How YAML writes that a setting has no value.
+const NULLS: [&str; 4] = ["null", "Null", "NULL", "~"];
+
 /// The variable of a setting with this dotted name.
 pub(super) fn name_of(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
@@ -42,24 +45,41 @@ fn collect(config: &Value, prefix: &str, into: &mut Vec<String>) {
     }
 }
 
+/// What the variables did to a configuration.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Applied {
+    /// The variables that are settings, sorted.
+    pub(super) names: Vec<String>,
+    /// Those that hold nothing, with what to write instead: they are not applied.
+    pub(super) faults: Vec<String>,
+}
+
 /// Write every variable of ours over `config`; a key that does not exist is added, for the reader to refuse.
-/// Returns the names of these variables, sorted.
 ///
 /// A `name` comes before what it names the settings of, and another one than before drops these, as in a file.
-pub(super) fn apply(config: &mut Value, variables: Vec<(String, String)>) -> Vec<String> {
+///
+/// A variable that holds nothing is a fault: a template left it behind, and what it stood for is unknown. As YAML it
+/// would be a null, which opens what a file of tokens closes. Who means null writes it.
+pub(super) fn apply(config: &mut Value, variables: Vec<(String, String)>) -> Applied {
     let mut ours: Vec<(String, String)> =
         variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort_by_cached_key(|(name, _)| (!name.ends_with("__NAME"), name.clone()));
-    let mut names = Vec::with_capacity(ours.len());
+    let mut applied = Applied::default();
     for (name, text) in ours {
-        let parsed = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
         let path = name[PREFIX.len()..].to_lowercase();
-        let keys: Vec<&str> = path.split("__").collect();
-        set(config, &keys, parsed);
-        names.push(name);
+        let parsed = serde_yaml::from_str(&text).unwrap_or(Value::String(text.clone()));
+        if parsed.is_null() && !NULLS.contains(&text.trim()) {
+            let setting = path.replace("__", ".");
+            applied.faults.push(format!("{setting}: {name} is empty; unset it, or write null to go without"));
+        } else {
+            let keys: Vec<&str> = path.split("__").collect();
+            set(config, &keys, parsed);
+        }
+        applied.names.push(name);
     }
-    names.sort();
-    names
+    applied.names.sort();
+    applied.faults.sort();
+    applied
 }
 
 fn set(config: &mut Value, keys: &[&str], value: Value) {
@@ -81,6 +101,28 @@ fn set(config: &mut Value, keys: &[&str], value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_without_a_value_changes_nothing_and_is_a_fault() {
+        let shipped: Value = serde_yaml::from_str("tokens_file: ./tokens\nrun: {steps: 3}\n").unwrap();
+        for nothing in ["", " ", "\n", "# ./tokens", "---"] {
+            for (name, setting) in
+                [("TOKENS_FILE", "tokens_file"), ("RUN__STEPS", "run.steps"), ("RUN", "run")]
+            {
+                let mut config = shipped.clone();
+                let name = format!("DAYVEC__{name}");
+                let applied = apply(&mut config, vec![(name.clone(), nothing.to_owned())]);
+                assert_eq!(config, shipped, "{nothing:?}");
+                let expected = format!("{setting}: {name} is empty; unset it, or write null to go without");
+                assert_eq!(applied, Applied { names: vec![name], faults: vec![expected] });
+            }
+        }
+        for null in NULLS {
+            let mut config = shipped.clone();
+            let applied = apply(&mut config, vec![("DAYVEC__TOKENS_FILE".to_owned(), null.to_owned())]);
+            assert!(config["tokens_file"].is_null() && applied.faults.is_empty(), "{null}");
+        }
+    }
 
     #[test]
     fn variables_that_nearly_spell_a_setting_are_found() {

@@ -159,8 +159,9 @@ where
             environment::name_of(&setting)
         );
     }
-    let variables = environment::apply(&mut value, variables);
+    let environment::Applied { names: variables, faults: empty } = environment::apply(&mut value, variables);
     let (raw, mut faults) = faults::read::<Raw>(value, &shipped);
+    faults.extend(empty);
     faults.extend(misspelt);
     match raw.map(C::try_from) {
         Some(Ok(config)) if faults.is_empty() => return Ok(config),

@@ -37,6 +37,11 @@ async fn the_admin_port_reports_readiness_and_metrics_and_stops() {
         assert!(text.contains(line), "{line} is missing from\n{text}");
     }
 
+    metrics::gauge!("build_info", "program" => "test").set(1.0);
+    let text = get(address, "/metrics").await;
+    let help = "# HELP build_info always 1; says which version runs\n# TYPE build_info gauge\n";
+    assert!(text.contains(help), "{text}");
+
     shutdown.cancel();
     served.await.unwrap().unwrap();
 }

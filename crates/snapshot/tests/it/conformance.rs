@@ -17,9 +17,9 @@ async fn what_is_announced_is_read_back(bucket: &Bucket) {
     assert_eq!((first.sequence, first.previous.as_deref()), (1, None));
     assert_eq!((second.sequence, second.previous.as_ref()), (2, Some(&first.manifest)));
     assert_eq!(newest_announcement(bucket).await.unwrap().as_ref(), Some(&second));
-    assert_eq!(announcements(bucket).await.unwrap(), [first.clone(), second.clone()]);
-    assert_eq!(announcements_after(bucket, 1).await.unwrap(), std::slice::from_ref(&second));
-    assert!(announcements_after(bucket, 2).await.unwrap().is_empty());
+    assert_eq!(announcements(bucket).await.unwrap().whole, [first.clone(), second.clone()]);
+    assert_eq!(announcements_after(bucket, 1).await.unwrap().whole, std::slice::from_ref(&second));
+    assert!(announcements_after(bucket, 2).await.unwrap().whole.is_empty());
     for announced in [first, second] {
         let manifest = read_manifest(bucket, &announced.manifest).await.unwrap();
         assert_eq!(manifest.user_parts[0].statistics["carried"], 0);
@@ -28,7 +28,7 @@ async fn what_is_announced_is_read_back(bucket: &Bucket) {
 }
 
 async fn a_rollback_is_a_new_announcement(bucket: &Bucket) {
-    let before = announcements(bucket).await.unwrap();
+    let before = announcements(bucket).await.unwrap().whole;
     let (first, newest) = (&before[0], before.last().unwrap());
     let back = announce(bucket, &first.manifest, Reason::Rollback, "operator", false).await.unwrap();
     assert_eq!(back.sequence, newest.sequence + 1);
@@ -82,6 +82,25 @@ async fn a_failed_gate_keeps_readers_where_they_are(bucket: &Bucket) {
     assert!(publisher.announce(Reason::Publish, "test", true).await.unwrap().forced);
 }
 
+/// The newest announcement is for the 10th by now.
+async fn an_older_day_is_announced_only_on_purpose(bucket: &Bucket) {
+    let before = newest_announcement(bucket).await.unwrap().unwrap();
+    let error = publish(bucket, &run_of("2011-12-07")).await.unwrap_err();
+    assert!(matches!(error, SnapshotError::OlderDay { .. }), "{error}");
+    for part in ["2011-12-10 is announced", "would go back to 2011-12-07", "--force"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    assert_eq!(newest_announcement(bucket).await.unwrap().as_ref(), Some(&before));
+    let publisher = Publisher::begin(bucket, run_of("2011-12-07")).await.unwrap();
+    let forced = publisher.announce(Reason::Publish, "test", true).await.unwrap();
+    assert!(forced.forced, "the announcement says that it was meant");
+    assert_eq!(forced.day(), "2011-12-07".parse().ok());
+    announce(bucket, &before.manifest, Reason::Publish, "test", false).await.unwrap();
+    let back = announce(bucket, &forced.manifest, Reason::Rollback, "operator", false).await.unwrap();
+    assert!(!back.forced, "a rollback needs no force");
+    announce(bucket, &before.manifest, Reason::Publish, "test", false).await.unwrap();
+}
+
 async fn halves_are_carried_bit_for_bit(bucket: &Bucket) {
     let run = RunDescription { element_type: ElementType::F16, ..run_of("2011-12-11") };
     let publisher = Publisher::begin(bucket, run.clone()).await.unwrap();
@@ -98,6 +117,7 @@ async fn conforms(bucket: &Bucket) {
     a_rollback_is_a_new_announcement(bucket).await;
     workers_on_one_bucket_agree_or_get_an_error(bucket).await;
     a_failed_gate_keeps_readers_where_they_are(bucket).await;
+    an_older_day_is_announced_only_on_purpose(bucket).await;
     halves_are_carried_bit_for_bit(bucket).await;
 }
 
@@ -116,7 +136,7 @@ async fn workers_at_one_moment_leave_one_part(bucket: &Bucket) {
 
 async fn publishers_at_one_moment_cannot_both_win(bucket: &Bucket) {
     let manifests: Vec<String> =
-        announcements(bucket).await.unwrap().into_iter().map(|a| a.manifest).collect();
+        announcements(bucket).await.unwrap().whole.into_iter().map(|a| a.manifest).collect();
     let before = newest_announcement(bucket).await.unwrap().unwrap().sequence;
     let announcers = (0..6).map(|i| {
         let (bucket, manifest) = (bucket.clone(), manifests[i % 2].clone());

@@ -51,5 +51,5 @@ async fn a_run_that_is_announced_is_left_alone() {
     let keys = bucket.list("").await.unwrap();
     assert_eq!(publish(&bucket, &yesterday).await.unwrap(), first);
     assert_eq!(bucket.list("").await.unwrap(), keys, "nothing was added");
-    assert_eq!(announcements(&bucket).await.unwrap().len(), 2);
+    assert_eq!(announcements(&bucket).await.unwrap().whole.len(), 2);
 }

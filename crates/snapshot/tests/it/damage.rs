@@ -2,7 +2,8 @@
 
 use dayvec_bucket::Bucket;
 use dayvec_snapshot::{
-    Manifest, Part, SnapshotError, newest_announcement, read_items, read_manifest, read_users_part,
+    Manifest, Part, SnapshotError, announcements, last_announcements, newest_announcement, read_items,
+    read_manifest, read_users_part,
 };
 
 use crate::shop::{publish, run_of};
@@ -81,7 +82,52 @@ async fn a_torn_or_foreign_record_is_refused() {
     check(read_manifest(&written.bucket, &key).await, &key, "snapshot format 2, this build reads format 1");
     written.damage(&key, |bytes| bytes.truncate(40));
     check(read_manifest(&written.bucket, &key).await, &key, "does not parse");
-    let announcement = "announcements/00000000000000000001.json";
-    written.damage(announcement, |bytes| bytes.truncate(10));
-    check(newest_announcement(&written.bucket).await, announcement, "does not parse");
+}
+
+#[tokio::test]
+async fn a_manifest_whose_numbers_cannot_be_is_refused() {
+    let written = Written::new().await;
+    let key = written.manifest.key();
+    let outside = "snapshots/2011-12-08/0/users/bucket=0000-a.parquet";
+    let changes: [(&dyn Fn(&mut Manifest), &str); 8] = [
+        (&|manifest| manifest.run.dim = 1_000_000_000_000, "width 1000000000000"),
+        (&|manifest| manifest.run.dim = 0, "width 0"),
+        (&|manifest| manifest.totals.items += 1, "contain 3 items, but its manifest says 4"),
+        (&|manifest| manifest.user_parts.iter_mut().for_each(|part| part.rows = u64::MAX), "too many users"),
+        (&|manifest| manifest.run.day = manifest.run.day.plus(1), "it is for 2011-12-10"),
+        (&|manifest| (manifest.run.n_buckets, manifest.user_parts) = (0, Vec::new()), "for 0 buckets"),
+        (&|manifest| manifest.item_parts[0].part = outside.to_owned(), outside),
+        (&|manifest| manifest.user_parts[0].part += "/../../x", "/../../x"),
+    ];
+    for (change, expected) in changes {
+        let mut manifest = written.manifest.clone();
+        change(&mut manifest);
+        written.damage(&key, |bytes| *bytes = serde_json::to_vec(&manifest).unwrap());
+        check(read_manifest(&written.bucket, &key).await, &key, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_announcement_hides_no_other_and_its_number_stays_taken() {
+    let written = Written::new().await;
+    let first = newest_announcement(&written.bucket).await.unwrap().unwrap();
+    let second = publish(&written.bucket, &run_of("2011-12-10")).await.unwrap();
+    let key = "announcements/00000000000000000002.json";
+    for (damage, expected) in [
+        (String::new(), "does not parse"),
+        (
+            serde_json::to_string(&second).unwrap().replace("2011-12-10/", "../"),
+            "which is not the key of a manifest",
+        ),
+    ] {
+        written.damage(key, |bytes| *bytes = damage.into());
+        let tail = last_announcements(&written.bucket).await.unwrap();
+        assert_eq!((tail.newest.as_ref(), tail.last), (Some(&first), 2));
+        let reason = &tail.damaged[0].reason;
+        assert!(reason.contains(key) && reason.contains(expected), "{reason}");
+        assert_eq!(announcements(&written.bucket).await.unwrap().whole, [first.clone()]);
+    }
+    let third = publish(&written.bucket, &run_of("2011-12-11")).await.unwrap();
+    assert_eq!((third.sequence, third.previous.as_ref()), (3, Some(&first.manifest)));
+    assert_eq!(newest_announcement(&written.bucket).await.unwrap(), Some(third));
 }

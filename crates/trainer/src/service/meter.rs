@@ -14,8 +14,14 @@ pub(crate) fn describe() {
     for outcome in ["promoted", "refused", "failed"] {
         counter!("model_promotion_total", "outcome" => outcome).absolute(0);
     }
+    counter!("training_foreign_record_total").absolute(0);
     queue(false, 0);
     step(&StepProgress::default());
+}
+
+/// Another service wrote a record to this bucket.
+pub(crate) fn foreign_record() {
+    counter!("training_foreign_record_total").increment(1);
 }
 
 /// Whether a run is being trained, and how many wait.

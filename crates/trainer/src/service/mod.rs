@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A service that was killed finds its runs in the bucket and the resumable checkpoint in its work folder, and resumes.
-//! One service per bucket. **It never promotes a model that its gates refused, unless a client forces it.**
+//! One service per bucket is meant; two do the same work twice, and either goes on when the other is gone. **It never promotes a model that its gates refused, unless a client forces it.**
 
+mod current_run;
 mod full_evaluation;
 mod meter;
 mod promotion;
@@ -26,16 +27,17 @@ use anyhow::Context as _;
 use dayvec_experiment::Store;
 use dayvec_proto::trainer::v1::trainer_server::{SERVICE_NAME, TrainerServer};
 use dayvec_runtime::fault::OrFault as _;
-use dayvec_runtime::service::Service;
+use dayvec_runtime::service::{ClientLimits, Service};
 use dayvec_runtime::{Listeners, admin};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::config::Config;
+use current_run::CurrentRun;
 use rpc::Rpc;
 use run_board::RunBoard;
-use worker::{CurrentRun, Worker};
+use worker::Worker;
 
 /// Time for open calls to finish after the shutdown signal; streams of watchers are closed at once.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -43,8 +45,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Serve until `shutdown`: then the current run saves a resumable checkpoint, and the service ends.
 ///
 /// # Errors
-/// With exit code 69 when the bucket is unavailable, 64 when it or the tokens file cannot be opened, 65 when its records
-/// are damaged.
+/// With exit code 69 when the bucket is unavailable, 64 when it or the tokens file cannot be opened.
 pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Config { experiment, service: settings } = &config;
     let service = Service::open(listeners, settings.tokens_file.as_deref(), shutdown.clone())?;
@@ -67,9 +68,9 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
         shutdown: shutdown.clone(),
     };
     let health = service.health(SERVICE_NAME).await;
-    let router = service.router(Server::builder(), &health, dayvec_proto::TRAINER_DESCRIPTORS)?;
-    let router = router.add_service(TrainerServer::with_interceptor(rpc, service.guard()));
-    let running = service.start_grpc(router)?;
+    let routes = service.routes(&health, dayvec_proto::TRAINER_DESCRIPTORS)?;
+    let routes = routes.add_service(TrainerServer::with_interceptor(rpc, service.guard()));
+    let running = service.start_grpc(Server::builder(), routes, ClientLimits::default())?;
     health.set(true).await;
     let worker = Worker { config, store, board, current, shutdown: shutdown.clone() };
     let worker = std::thread::Builder::new().name("trainer".into()).spawn(|| worker.work());

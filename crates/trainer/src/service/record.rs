@@ -108,6 +108,14 @@ impl TrainingRun {
         }
     }
 
+    /// A run whose request can't be read: nothing can be done for it.
+    pub(crate) fn without_request(number: u64) -> Self {
+        let (by, at) = ("unknown".to_owned(), Timestamp::UNIX_EPOCH);
+        let request = TrainingRequest { by, at, settings: BTreeMap::new(), promote: false, log_day: None };
+        let reason = Some("the record of its request is damaged; start the run again".to_owned());
+        Self { status: RunStatus::Failed, ended_at: Some(at), reason, ..Self::new(number, request) }
+    }
+
     /// No more changes follow.
     pub(crate) const fn has_ended(&self) -> bool {
         match self.status {

@@ -21,10 +21,10 @@ use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use super::current_run::CurrentRun;
 use super::promotion::{self, PromotionDecision};
 use super::record::{RunChange, RunStatus, TrainingRequest, TrainingRun};
 use super::run_board::{RunBoard, now};
-use super::worker::CurrentRun;
 use super::{meter, wire};
 
 /// Length of a list where the request has no limit.

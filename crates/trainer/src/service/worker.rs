@@ -2,7 +2,7 @@
 //! models that it trained beside all baselines, which takes longer than most trainings and must keep no run waiting.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -11,6 +11,7 @@ use dayvec_experiment::{Config as ExperimentConfig, Outcome, Store, TrainingProg
 use dayvec_runtime::fault;
 use tokio_util::sync::CancellationToken;
 
+use super::current_run::CurrentRun;
 use super::full_evaluation;
 use super::meter;
 use super::promotion::{self, PromotionDecision};
@@ -22,25 +23,6 @@ use crate::config::Config;
 /// First wait before a run is retried that found something unavailable; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-
-/// The run that is being trained, and the token that stops it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CurrentRun(Arc<Mutex<Option<(u64, CancellationToken)>>>);
-
-impl CurrentRun {
-    /// Stop the run of this number if it is being trained.
-    pub(crate) fn stop(&self, number: u64) {
-        if let Some((current, token)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
-            && *current == number
-        {
-            token.cancel();
-        }
-    }
-
-    fn set(&self, current: Option<(u64, CancellationToken)>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = current;
-    }
-}
 
 /// The training thread.
 pub(crate) struct Worker {
@@ -66,6 +48,7 @@ impl Worker {
                     }
                     continue;
                 }
+                self.refresh();
                 self.retrain_if_due();
                 self.rest(self.config.service.poll);
                 continue;
@@ -107,8 +90,14 @@ impl Worker {
                 None => return Ok(()),
             },
         };
-        if run.request.promote && self.board.get(number).is_some_and(|run| run.is_cancel_requested) {
-            return self.end(number, RunChange::Cancelled);
+        // Another service may have ended it meanwhile, or a client of its have cancelled it.
+        self.refresh();
+        match self.board.get(number) {
+            Some(run) if run.has_ended() => return Ok(()),
+            Some(run) if run.request.promote && run.is_cancel_requested => {
+                return self.end(number, RunChange::Cancelled);
+            }
+            _ => {}
         }
         if run.request.promote && !self.shutdown.is_cancelled() {
             self.board.update(|live| live.stage = "promote");
@@ -164,6 +153,7 @@ impl Worker {
         let trained = self
             .guarded(|| train(&config, &self.store, true, &token, &|progress| self.observe(&run, progress)));
         self.current.set(None);
+        self.current.keep_until_saved(false);
         let outcome = match trained? {
             Ok(outcome) => outcome,
             Err(reason) => return self.end(number, RunChange::Failed { reason }).map(|()| None),
@@ -219,7 +209,10 @@ impl Worker {
     /// The progress of the training, on this thread.
     fn observe(&self, run: &TrainingRun, progress: TrainingProgress) {
         match progress {
-            TrainingProgress::Stage(stage) => self.board.update(|live| live.stage = stage),
+            TrainingProgress::Stage(stage) => {
+                self.current.keep_until_saved(stage == "train");
+                self.board.update(|live| live.stage = stage);
+            }
             TrainingProgress::Step(step) => {
                 meter::step(&step);
                 self.board.update(|live| live.step = step);
@@ -237,6 +230,12 @@ impl Worker {
                     );
                 }
             }
+        }
+    }
+
+    fn refresh(&self) {
+        if let Err(error) = self.store.block_on(self.board.refresh()) {
+            tracing::warn!(error = format!("{error:#}"), "could not look for runs in the bucket");
         }
     }
 

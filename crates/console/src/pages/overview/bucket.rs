@@ -22,6 +22,8 @@ pub(super) struct BucketSection {
     pub(super) unannounced: Vec<Result<SnapshotFacts, Outage>>,
     pub(super) models: Vec<ModelRow>,
     pub(super) promotions: Vec<PromotionRow>,
+    /// Records that every program passes over, and why.
+    pub(super) damaged: Vec<String>,
     /// Recall of the model of the current snapshot, where that model is listed.
     pub(super) recall: Option<Share>,
     /// `Recall@10`, with the list length of the listed models' reports; `Recall` where they differ.
@@ -97,6 +99,7 @@ impl BucketSection {
         Self {
             unannounced: contents.unannounced.iter().map(facts).collect(),
             promotions: contents.promotions.iter().map(|one| PromotionRow::new(one, now_s)).collect(),
+            damaged: contents.damaged.clone(),
             announced,
             models,
             recall,

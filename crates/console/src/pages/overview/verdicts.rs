@@ -16,7 +16,12 @@ pub(super) fn of(sections: &Sections, now_s: i64) -> Vec<Mark> {
     let mut verdicts = vec![replicas(sections)];
     match &sections.bucket {
         Err(outage) => verdicts.push(Mark::bad(format!("The bucket cannot be read: {outage}"))),
-        Ok(bucket) => verdicts.extend(daily_runs(bucket, now_s)),
+        Ok(bucket) => {
+            verdicts.extend(daily_runs(bucket, now_s));
+            verdicts.extend(
+                bucket.damaged.iter().map(|why| Mark::bad(format!("A record is passed over: {why}."))),
+            );
+        }
     }
     match &sections.training {
         Some(Err(_)) => verdicts.push(Mark::bad("The trainer does not respond.")),

@@ -3,10 +3,18 @@
 //! ```text
 //! Service::open    metrics, tokens           (the ports are bound: Listeners)
 //!   .health        grpc.health.v1 and /readyz, NOT_SERVING at first
-//!   .router        health and reflection; the program adds its own gRPC service
+//!   .routes        health and reflection; the program adds its own gRPC service
 //!   .start_grpc    both ports are answered until `close`       (.start for anything but gRPC)
 //! Running::drain   `close`, then calls in progress end, or the deadline passes
 //! ```
+//!
+//! What clients may take of a gRPC service is bounded by its [`ClientLimits`]: `connection` is the socket, `peer` its
+//! account of memory, `transport` what surrounds each call.
+
+mod connection;
+mod limits;
+mod peer;
+mod transport;
 
 use std::future::{Future, IntoFuture as _};
 use std::net::SocketAddr;
@@ -18,16 +26,30 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::{Router, TcpIncoming};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::admin::{self, Readiness};
 use crate::authentication::Guard;
+use crate::service::connection::incoming;
+use crate::service::transport::TransportLayer;
 use crate::{FaultKind, Listeners, WithFault as _};
+
+pub use limits::ClientLimits;
+pub use peer::{Peer, Reserved};
+
+/// Calls of one connection that were cancelled before the service saw them. After a pause, of a throttled container for
+/// example, all that waited for it and gave up are there at once, and h2's 20 would end the connection for the others
+/// (GOAWAY, too_many_resets). So many need some megabytes.
+const MAX_PENDING_RESETS: usize = 4096;
+
+/// Metadata that are read, against those that are allowed: what exceeds the limit by less than this is refused by name, and
+/// only what exceeds it by more with HTTP's 431.
+const METADATA_HEADROOM: u32 = 4;
 
 /// A connection without traffic is probed after this long, so that a client that vanished does not keep one open.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -91,21 +113,20 @@ impl Service {
         health
     }
 
-    /// Health, and reflection (v1 and v1alpha) over `descriptors`, on `server`. Reflection is behind the guard; health is
-    /// not, because those who probe have no token.
+    /// Health, and reflection (v1 and v1alpha) over `descriptors`. Reflection is behind the guard; health is not, because
+    /// those who probe have no token.
     ///
     /// # Errors
     /// When `descriptors` is not an encoded set of file descriptors.
-    pub fn router(&self, server: Server, health: &Health, descriptors: &[u8]) -> anyhow::Result<Router> {
+    pub fn routes(&self, health: &Health, descriptors: &[u8]) -> anyhow::Result<Routes> {
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(descriptors)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let (v1, v1alpha) = (reflection().build_v1(), reflection().build_v1alpha());
-        Ok(server
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .add_service(HealthServer::new(HealthService::from_health_reporter(health.reporter.clone())))
+        let health = HealthService::from_health_reporter(health.reporter.clone());
+        Ok(Routes::new(HealthServer::new(health))
             .add_service(InterceptedService::new(v1.context("read the descriptors")?, self.guard()))
             .add_service(InterceptedService::new(v1alpha.context("read the descriptors")?, self.guard())))
     }
@@ -114,9 +135,16 @@ impl Service {
     ///
     /// # Errors
     /// When the system does not say where the ports are.
-    pub fn start_grpc(self, router: Router) -> anyhow::Result<Running> {
-        self.start(|listener, close| async move {
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    pub fn start_grpc(self, server: Server, routes: Routes, limits: ClientLimits) -> anyhow::Result<Running> {
+        limits::describe();
+        let mut server = server
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
+            .http2_max_header_list_size(limits.max_metadata_bytes.saturating_mul(METADATA_HEADROOM))
+            .layer(TransportLayer { limits, close: self.close.clone() });
+        let router = server.add_routes(routes);
+        self.start(move |listener, close| async move {
+            let incoming = incoming(listener, limits);
             router.serve_with_incoming_shutdown(incoming, close.cancelled_owned()).await.context("serve gRPC")
         })
     }
