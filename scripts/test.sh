@@ -41,7 +41,7 @@ set_up() {
 
 scripts() { # every shell script passes shellcheck
   local files
-  mapfile -t files < <(git ls-files --cached --others --exclude-standard 'scripts/*.sh' 'deploy/*.sh' .ci/run)
+  mapfile -t files < <(git ls-files --cached --others --exclude-standard 'scripts/*.sh' 'deploy/*.sh' 'benchmarks/*.sh' .ci/run)
   shellcheck "${files[@]}"
 }
 

@@ -1,7 +1,7 @@
 //! How well do user embeddings find what users act upon next, compared with cheaper methods?
 //!
 //! A log is split by [`TimeSplit`] into a history and the days after it → [`Truth`] holds the test users and their
-//! relevant items → a [`Scorer`] (a model's [`Embeddings`], or one of the [`baselines`]) scores the catalogue for a block of
+//! relevant items → a [`Scorer`] (a model's [`Embeddings`], one of the [`baselines`], or what another program [`Predicted`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
 //! A scorer may have several vectors a user ([`pinnersage`]): its hits are then those of the best vector for each item.
 //! [`freshness`] measures the same labels with embeddings of other moments, and [`top`] gives the same lists as rows, so that they can be scored with other tools.
@@ -34,6 +34,7 @@ mod merged;
 mod metrics;
 mod outcomes;
 pub mod pinnersage;
+mod predicted;
 mod rank;
 mod retrieve;
 mod scorer;
@@ -46,6 +47,7 @@ pub use error::EvaluationError;
 pub use interests::Interests;
 pub use leave_one_out::leave_one_out;
 pub use outcomes::Outcomes;
+pub use predicted::{Placed, Predicted};
 pub use retrieve::{EvalOptions, TopRows, evaluate, retrieve, top};
 pub use scorer::{Embeddings, Scorer};
 pub use time_split::TimeSplit;

@@ -18,6 +18,16 @@ pub struct Outcomes {
     pub(crate) seed: u64,
 }
 
+impl Outcomes {
+    /// Of the users with relevant items, the numbers of those with fewer than 10 items retrieved: seen items allowed, and
+    /// filtered out.
+    #[must_use]
+    pub fn short_lists(&self) -> [usize; 2] {
+        let is_short = |user: &&UserOutcome| user.n_pairs > 0 && user.first.len() < RECALL_K;
+        [&self.allowed, &self.filtered].map(|outcomes| outcomes.iter().filter(is_short).count())
+    }
+}
+
 /// One user's lists under one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct UserOutcome {

@@ -146,6 +146,12 @@ impl SplitLog {
         named.filter(|(_, is_used)| *is_used).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The log as it is, for what needs no model: every item has features.
+    pub(crate) fn into_data(self) -> ModelData {
+        let Self { protocol, split, stray_days, history, future, .. } = self;
+        ModelData { protocol, split, stray_days, without_features: 0, history, future }
+    }
+
     /// The log with items and surfaces numbered as a model numbers them.
     pub(crate) fn resolve(self, items: &ItemTable, spec: &ModelSpec) -> ModelData {
         let (history, unknown) = self.history.resolve(&items.ids, &spec.surfaces);
@@ -190,7 +196,7 @@ fn log_action_types(history: &Sequences, schema: &EventSchema) {
     }
 }
 
-/// The log of a model: its items are rows of the model's item table.
+/// The log of a model: its items are rows of the model's item table, or of the log where there is no model.
 #[derive(Debug)]
 pub(crate) struct ModelData {
     pub(crate) protocol: SplitProtocol,

@@ -141,19 +141,20 @@ pub(crate) fn evaluate_model(
     run(&scorer)?;
     let choices = baselines::each(&baseline_input(config, items, data), how.which, how.stop, &mut run)?;
     let by_task = by_task(&scorer, model, data, &options)?;
+    let (all_users, held_out) = tables(data, &truth, &outcomes);
+    Ok(Evaluation { all_users, held_out, by_task, choices })
+}
+
+/// The tables of all users, and of the held-out ones where there are any.
+pub(crate) fn tables(data: &ModelData, truth: &Truth, outcomes: &[Outcomes]) -> (Table, Option<Table>) {
     let is_held_out = |user: usize| data.is_held_out(user);
-    let days = data.test();
+    let tested = data.test();
     let table = |users: &str, keep: &dyn Fn(usize) -> bool| Table {
-        title: format!("{users}, {days}"),
+        title: format!("{users}, {tested}"),
         rows: outcomes.iter().map(|outcome| outcome.metrics(keep)).collect(),
     };
     let has_held_out = truth.users.iter().any(|&user| is_held_out(user));
-    Ok(Evaluation {
-        all_users: table("All users", &|_| true),
-        held_out: has_held_out.then(|| table("Held-out users", &is_held_out)),
-        by_task,
-        choices,
-    })
+    (table("All users", &|_| true), has_held_out.then(|| table("Held-out users", &is_held_out)))
 }
 
 /// The recall of the model for each action that has positives, where there are several.

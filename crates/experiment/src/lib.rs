@@ -4,6 +4,7 @@
 //! from the events before it → the model → the training loop over the users that are not held out → its evaluation beside
 //! popularity on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
 //! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days.
+//! Another program gets the same split from [`write_split`], and [`evaluate_predictions`] scores what it predicted.
 //!
 //! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
 //! **Nothing after the cut-off and no held-out user may reach training.**
@@ -19,13 +20,17 @@ mod data;
 mod evaluate;
 mod free_cores;
 mod freshness;
+mod hashes;
 mod items;
 mod parts;
 mod parts_training;
+mod parquet_file;
+mod predictions;
 mod progress;
 mod progress_display;
 mod publish;
 mod report;
+mod split_files;
 mod store;
 mod tensorboard;
 mod top_items;
@@ -42,11 +47,13 @@ pub use config::{
     SplitSettings,
 };
 pub use contest::{Contest, ServingModel, ServingModelMissing};
-pub use dayvec_report::{FreshnessReport, Report};
+pub use dayvec_report::{FreshnessReport, PredictionsReport, Report};
 pub use evaluate::{evaluate, full_report};
 pub use freshness::freshness;
+pub use predictions::evaluate_predictions;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
 pub use publish::published_report;
+pub use split_files::{SplitAbout, write_split};
 pub use store::Store;
 pub use tensorboard::{
     TensorboardRecord, TensorboardScalar, TensorboardSummary, TensorboardWriter, read_tensorboard,

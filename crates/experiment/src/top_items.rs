@@ -1,18 +1,17 @@
 //! The best items of each test user as rows, for anyone to score elsewhere.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Float32Array, StringArray, UInt32Array};
 use dayvec_evaluation::top;
 use dayvec_runtime::fault::OrFault as _;
-use parquet::arrow::ArrowWriter;
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::evaluate::{model_scorer, truth};
+use crate::parquet_file::{Column, write_columns};
 use crate::store::Store;
 
 /// Write the `k` best items of each test user to a Parquet file: user_id, rank (from 1), item_id, score; seen items
@@ -34,19 +33,13 @@ pub fn write_top_items(
     let rows = top(&scorer, &truth.users, &truth.eligible, k).or_fault().context("find the best items")?;
     let users = rows.user.iter().map(|&user| history.users.get(user));
     let items = rows.item.iter().map(|&item| history.items.ids().get(item as usize));
-    let columns: [(&str, ArrayRef); 4] = [
-        ("user_id", Arc::new(StringArray::from_iter_values(users))),
-        ("rank", Arc::new(UInt32Array::from(rows.rank))),
-        ("item_id", Arc::new(StringArray::from_iter_values(items))),
-        ("score", Arc::new(Float32Array::from(rows.score))),
+    let n_rows = rows.user.len();
+    let columns: [Column<'_>; 4] = [
+        ("user_id", Arc::new(StringArray::from_iter_values(users)), false),
+        ("rank", Arc::new(UInt32Array::from(rows.rank)), false),
+        ("item_id", Arc::new(StringArray::from_iter_values(items)), false),
+        ("score", Arc::new(Float32Array::from(rows.score)), false),
     ];
-    let write = || -> anyhow::Result<usize> {
-        let batch =
-            RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, false)))?;
-        let mut writer = ArrowWriter::try_new(File::create(out)?, batch.schema(), None)?;
-        writer.write(&batch)?;
-        writer.close()?;
-        Ok(batch.num_rows())
-    };
-    write().with_context(|| format!("write {}", out.display()))
+    write_columns(out, columns)?;
+    Ok(n_rows)
 }

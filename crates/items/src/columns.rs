@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use polars::prelude::{CsvEncoding, CsvParseOptions, CsvReadOptions, SerReader};
+use polars::prelude::{CsvEncoding, CsvParseOptions, CsvReadOptions, DataFrame, SerReader};
 
 use crate::error::ItemsError;
 
@@ -62,25 +62,49 @@ pub(crate) fn read_parquet(
     reader.collect::<Result<_, _>>().map_err(|source| ItemsError::read(path, "Parquet", source))
 }
 
-/// The named columns of a CSV file with a header, every cell as the text it was written with; an empty cell is null.
+/// Whether a file is CSV, by its name; any other is Parquet.
+pub(crate) fn is_csv(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+}
+
+/// The named columns of a CSV file, as [`CsvTable::texts`] gives them.
 pub(crate) fn read_csv(path: &Path, columns: &[&str]) -> Result<Vec<TextColumn>, ItemsError> {
-    std::fs::metadata(path).map_err(|source| ItemsError::Open { path: path.to_owned(), source })?;
-    let parse = CsvParseOptions::default().with_encoding(CsvEncoding::LossyUtf8);
-    let table = CsvReadOptions::default()
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0)) // every column is text: an id 007 stays 007
-        .with_parse_options(parse)
-        .try_into_reader_with_file_path(Some(path.to_owned()))
-        .and_then(SerReader::finish)
-        .map_err(|source| ItemsError::read(path, "CSV", source))?;
-    let present: Vec<String> = table.get_column_names().iter().map(|name| name.to_string()).collect();
-    check_present(path, columns, &present)?;
-    let texts = |name: &&str| {
-        let cells = table.column(name).and_then(|column| column.str().cloned());
-        let cells = cells.map_err(|source| ItemsError::read(path, "CSV", source))?;
+    let table = CsvTable::read(path)?;
+    columns.iter().map(|name| table.texts(name)).collect()
+}
+
+/// A CSV file with a header, every cell as the text it was written with; an empty cell is null.
+pub(crate) struct CsvTable<'a> {
+    path: &'a Path,
+    table: DataFrame,
+}
+
+impl<'a> CsvTable<'a> {
+    pub(crate) fn read(path: &'a Path) -> Result<Self, ItemsError> {
+        std::fs::metadata(path).map_err(|source| ItemsError::Open { path: path.to_owned(), source })?;
+        let parse = CsvParseOptions::default().with_encoding(CsvEncoding::LossyUtf8);
+        let table = CsvReadOptions::default()
+            .with_has_header(true)
+            .with_infer_schema_length(Some(0)) // every column is text: an id 007 stays 007
+            .with_parse_options(parse)
+            .try_into_reader_with_file_path(Some(path.to_owned()))
+            .and_then(SerReader::finish)
+            .map_err(|source| ItemsError::read(path, "CSV", source))?;
+        Ok(Self { path, table })
+    }
+
+    /// The columns that it has.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.table.get_column_names().iter().map(|name| name.to_string()).collect()
+    }
+
+    /// A column.
+    pub(crate) fn texts(&self, name: &str) -> Result<TextColumn, ItemsError> {
+        check_present(self.path, &[name], &self.names())?;
+        let cells = self.table.column(name).and_then(|column| column.str().cloned());
+        let cells = cells.map_err(|source| ItemsError::read(self.path, "CSV", source))?;
         Ok(cells.iter().map(|cell| cell.map(str::to_owned)).collect())
-    };
-    columns.iter().map(texts).collect()
+    }
 }
 
 fn check_present(path: &Path, needed: &[&str], present: &[String]) -> Result<(), ItemsError> {
@@ -99,24 +123,44 @@ pub(crate) fn texts(path: &Path, batch: &RecordBatch, name: &str) -> Result<Text
     let array = column(path, batch, name)?;
     Ok(match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().iter().map(|cell| cell.map(str::to_owned)).collect(),
-        DataType::Int8 => integers::<Int8Type>(array),
-        DataType::Int16 => integers::<Int16Type>(array),
-        DataType::Int32 => integers::<Int32Type>(array),
-        DataType::Int64 => integers::<Int64Type>(array),
-        DataType::UInt8 => integers::<UInt8Type>(array),
-        DataType::UInt16 => integers::<UInt16Type>(array),
-        DataType::UInt32 => integers::<UInt32Type>(array),
-        DataType::UInt64 => integers::<UInt64Type>(array),
+        DataType::Int8 => primitives::<Int8Type, _>(array, |value| value.to_string()),
+        DataType::Int16 => primitives::<Int16Type, _>(array, |value| value.to_string()),
+        DataType::Int32 => primitives::<Int32Type, _>(array, |value| value.to_string()),
+        DataType::Int64 => primitives::<Int64Type, _>(array, |value| value.to_string()),
+        DataType::UInt8 => primitives::<UInt8Type, _>(array, |value| value.to_string()),
+        DataType::UInt16 => primitives::<UInt16Type, _>(array, |value| value.to_string()),
+        DataType::UInt32 => primitives::<UInt32Type, _>(array, |value| value.to_string()),
+        DataType::UInt64 => primitives::<UInt64Type, _>(array, |value| value.to_string()),
         DataType::Null => vec![None; array.len()],
         found => return Err(wrong_type(path, name, found, "text or integers")),
     })
 }
 
-fn integers<T: ArrowPrimitiveType>(array: &ArrayRef) -> TextColumn
-where
-    T::Native: ToString,
-{
-    array.as_primitive::<T>().iter().map(|cell| cell.map(|value| value.to_string())).collect()
+/// A column of numbers as 64-bit floats; `None` where the cell is null.
+pub(crate) fn numbers(path: &Path, batch: &RecordBatch, name: &str) -> Result<Vec<Option<f64>>, ItemsError> {
+    let array = column(path, batch, name)?;
+    let floats = match array.data_type() {
+        DataType::Float16 => primitives::<Float16Type, _>(array, |value| value.to_f64()),
+        DataType::Float32 => primitives::<Float32Type, _>(array, f64::from),
+        DataType::Float64 => primitives::<Float64Type, _>(array, |value| value),
+        DataType::Int8 => primitives::<Int8Type, _>(array, f64::from),
+        DataType::Int16 => primitives::<Int16Type, _>(array, f64::from),
+        DataType::Int32 => primitives::<Int32Type, _>(array, f64::from),
+        DataType::Int64 => primitives::<Int64Type, _>(array, |value| value as f64),
+        DataType::UInt8 => primitives::<UInt8Type, _>(array, f64::from),
+        DataType::UInt16 => primitives::<UInt16Type, _>(array, f64::from),
+        DataType::UInt32 => primitives::<UInt32Type, _>(array, f64::from),
+        DataType::UInt64 => primitives::<UInt64Type, _>(array, |value| value as f64),
+        found => return Err(wrong_type(path, name, found, "numbers")),
+    };
+    Ok(floats)
+}
+
+fn primitives<T: ArrowPrimitiveType, V>(
+    array: &ArrayRef,
+    convert: impl Fn(T::Native) -> V,
+) -> Vec<Option<V>> {
+    array.as_primitive::<T>().iter().map(|cell| cell.map(&convert)).collect()
 }
 
 /// A column of lists of floats: flat, with the bounds of each row.

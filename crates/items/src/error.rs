@@ -45,6 +45,21 @@ pub enum ItemsError {
     /// An item id is null or empty.
     #[error("{}: row {row}: item_id is {what}; give every row an id, or drop the row", path.display())]
     BadId { path: PathBuf, row: usize, what: &'static str },
+    /// A row of a predicted list lacks its id, its rank or its score.
+    #[error("{}: row {row}: {column} is {what}", path.display())]
+    BadCell { path: PathBuf, row: usize, column: &'static str, what: String },
+    /// A predicted list contradicts itself.
+    #[error("{}: the list of user `{user}`: {what}", path.display())]
+    BadList { path: PathBuf, user: String, what: String },
+    /// Predicted lists without order.
+    #[error(
+        "{}: column `rank` (1 for the best item) or `score` (the highest for the best) is missing; the file has {present:?}",
+        path.display()
+    )]
+    NoOrder { path: PathBuf, present: Vec<String> },
+    /// No lists.
+    #[error("{}: no rows; predictions need at least one list", path.display())]
+    NoLists { path: PathBuf },
     /// Two rows have the same id.
     #[error(
         "{}: row {row}: item `{item}` is already in row {first_row}; keep one row per item",
@@ -115,6 +130,10 @@ impl Fault for ItemsError {
             | Self::NoItems { .. }
             | Self::BadId { .. }
             | Self::DuplicateId { .. }
+            | Self::BadCell { .. }
+            | Self::BadList { .. }
+            | Self::NoOrder { .. }
+            | Self::NoLists { .. }
             | Self::Ragged { .. }
             | Self::NotFinite { .. }
             | Self::Dim { .. }

@@ -12,6 +12,8 @@
 //!
 //! [`write_items`] and [`items_version`] give the result its place under `items/<items_version>/`.
 //!
+//! [`read_lists`] reads what another program predicted from such items: a list of them for each user.
+//!
 //! Nothing here looks at a clock or a cut-off: **whoever calls [`build_items`] passes the training window only**,
 //! or the features leak what the evaluation tests. The same input, seed and number of threads give the same
 //! bits; the sparse products are the same with any number of threads, the dense ones are libtorch's.
@@ -23,6 +25,7 @@ mod cooccurrence;
 mod csr;
 mod error;
 mod graph;
+mod lists;
 mod options;
 mod pinsage;
 mod svd;
@@ -33,6 +36,7 @@ mod words;
 pub use build::build_items;
 pub use csr::Csr;
 pub use error::ItemsError;
+pub use lists::{ItemLists, ListedItem, read_lists};
 pub use options::{Basket, BuildOptions, Method};
 pub use pinsage::{PinSageLoss, PinSageOptions};
 pub use svd::{Svd, truncated_svd};

@@ -5,7 +5,7 @@ use std::path::Path;
 use dayvec_core::{IdColumn, IdInterner};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{TextColumn, parquet_files, read_csv, read_parquet, texts};
+use crate::columns::{TextColumn, is_csv, parquet_files, read_csv, read_parquet, texts};
 use crate::error::ItemsError;
 
 /// Names of the columns of an item file.
@@ -59,8 +59,7 @@ pub fn read_item_text(path: &Path, columns: &TextColumns) -> Result<ItemText, It
         interests: columns.interest.as_ref().map(|_| IdColumn::default()),
         ..ItemText::default()
     };
-    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    if is_csv {
+    if is_csv(path) {
         text.push(columns, &read_csv(path, &names)?);
     } else {
         for file in parquet_files(path)? {

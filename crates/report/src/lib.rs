@@ -4,6 +4,7 @@
 //!   good it is beside popularity, and how long that took; and the same with all baselines, stored under `evaluations/` when it
 //!   is ready.
 //! - [`FreshnessReport`], what a model's embeddings lose with their age.
+//! - [`PredictionsReport`], what other programs predicted, scored as a model is.
 //! - [`SnapshotStatistics`], in the manifest of a snapshot.
 //!
 //! A [`Report`] holds an [`Evaluation`]: one [`Table`] of scorers per set of users, a [`ScorerMetrics`] per row. List
@@ -14,6 +15,7 @@ mod choice;
 mod freshness;
 mod metrics;
 mod parts;
+mod predictions;
 mod statistics;
 mod table;
 
@@ -27,6 +29,7 @@ pub use choice::{Choice, Choices, Trial};
 pub use freshness::{AgedRecall, FreshnessReport, RelativeLoss};
 pub use metrics::{Coverage, InterestEntropy, Interval, Recall, Retrieval, ScorerMetrics};
 pub use parts::{AlignmentReport, PartsChoice, PartsTrial};
+pub use predictions::{PredictionsFile, PredictionsReport, Sample};
 pub use statistics::SnapshotStatistics;
 pub use table::Table;
 

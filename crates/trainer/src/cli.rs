@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use dayvec_runtime::program::ConfigArgs;
 
 /// Train user and item embeddings on a log of events, evaluate them, and publish a checkpoint to the bucket.
@@ -75,19 +75,35 @@ pub enum Command {
         #[arg(long, default_value_t = 60, value_name = "MINUTES")]
         budget: u64,
     },
-    /// Evaluate a checkpoint and the baselines on the days after the cut-off.
+    /// Evaluate a checkpoint and the baselines on the days after the cut-off, or score what other programs predicted for
+    /// the same users.
+    #[command(group(ArgGroup::new("lists").args(["top", "predictions"])))]
     Evaluate {
         /// The configuration.
         #[command(flatten)]
         config: ConfigArgs,
         /// The checkpoint: a folder, or the id of a model in the bucket.
-        #[arg(long)]
-        checkpoint: String,
+        #[arg(long, required_unless_present = "predictions")]
+        checkpoint: Option<String>,
         /// Write this many best items of each test user instead of evaluating.
         #[arg(long, requires = "out", value_parser = clap::value_parser!(u32).range(1..))]
         top: Option<u32>,
-        /// File for --top: Parquet with user_id, rank (from 1), item_id, score.
-        #[arg(long, requires = "top")]
+        /// Score the lists of these files instead, each a row, beside the model if --checkpoint is given: Parquet or CSV with
+        /// user_id, item_id, and rank (from 1) or score.
+        #[arg(long, num_args = 1.., value_name = "FILE")]
+        predictions: Vec<PathBuf>,
+        /// File for --top: Parquet with user_id, rank (from 1), item_id, score; for --predictions: the table as JSON.
+        #[arg(long, requires = "lists")]
         out: Option<PathBuf>,
+    },
+    /// Write the split of the log as files, for other programs to train on and predict for: the events before the test,
+    /// the users who are tested, the items that may be predicted. What is tested is not in them.
+    Split {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The folder.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
     },
 }

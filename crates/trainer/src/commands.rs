@@ -1,12 +1,13 @@
 //! The command line as a call: configuration, signals, one of the commands, what is printed.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use dayvec_core::FaultKind;
 use dayvec_experiment::{
-    Config as ExperimentConfig, Outcome, Report, Store, evaluate, freshness, full_report, no_observer,
-    set_threads, train, write_top_items,
+    Config as ExperimentConfig, Outcome, Report, Store, evaluate, evaluate_predictions, freshness,
+    full_report, no_observer, set_threads, train, write_split, write_top_items,
 };
 use dayvec_runtime::fault::WithFault as _;
 use dayvec_runtime::program::{ConfigArgs, signals};
@@ -52,22 +53,18 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 serve(config, listeners, stopped).await
             })?;
         }
-        Command::Evaluate { config, checkpoint, top, out } => {
+        Command::Evaluate { config, checkpoint, top, predictions, out } => {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
             // No handler of signals: there is nothing to save, so a signal ends it at once.
             let runtime = Runtime::new().context("start the thread that reads the bucket")?;
             let store = Store::open(&config, runtime.handle())?;
-            match top.zip(out) {
-                Some((k, out)) => {
-                    let rows = write_top_items(&config, &store, &checkpoint, k as usize, &out)?;
-                    exit::print(&format!("{rows} rows: {}\n", out.display()))?;
-                }
-                None => {
-                    if let Some(report) = evaluate(&config, &store, &checkpoint, &|| false)? {
-                        exit::print(&format!("{}\n", report.evaluation))?;
-                    }
-                }
-            }
+            let lists = Lists { top, predictions, out };
+            evaluate_lists(&config, &store, checkpoint.as_deref(), &lists)?;
+        }
+        Command::Split { config, out } => {
+            let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
+            let runtime = Runtime::new().context("start the thread that reads the bucket")?;
+            print_split(&config, &Store::open(&config, runtime.handle())?, &out)?;
         }
         Command::Ablate { config, matrix, seeds } => {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
@@ -84,6 +81,53 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let report = freshness(&config, &store, &checkpoint, (delay_days, max_age_days))?;
             exit::print(&format!("{report}\n"))?;
         }
+    }
+    Ok(())
+}
+
+/// Write the split, and say what is in it.
+fn print_split(config: &ExperimentConfig, store: &Store, out: &Path) -> anyhow::Result<()> {
+    let about = write_split(config, store, out)?;
+    exit::print(&format!(
+        "{} events of {} users, {} of them tested, {} items: {}\n",
+        about.events,
+        about.users,
+        about.test_users,
+        about.candidates,
+        out.display()
+    ))?;
+    Ok(())
+}
+
+/// What `trainer evaluate` does other than measure a checkpoint beside the baselines.
+struct Lists {
+    top: Option<u32>,
+    predictions: Vec<PathBuf>,
+    out: Option<PathBuf>,
+}
+
+/// Write lists, score some, or else measure the checkpoint.
+fn evaluate_lists(
+    config: &ExperimentConfig,
+    store: &Store,
+    checkpoint: Option<&str>,
+    lists: &Lists,
+) -> anyhow::Result<()> {
+    if !lists.predictions.is_empty() {
+        let report = evaluate_predictions(config, store, checkpoint, &lists.predictions)?;
+        if let Some(out) = &lists.out {
+            let json = serde_json::to_vec_pretty(&report).context("write the table")?;
+            std::fs::write(out, json).with_context(|| format!("write {}", out.display()))?;
+        }
+        exit::print(&format!("{report}\n"))?;
+        return Ok(());
+    }
+    let checkpoint = checkpoint.expect("the command line requires it without --predictions");
+    if let Some((k, out)) = lists.top.zip(lists.out.as_ref()) {
+        let rows = write_top_items(config, store, checkpoint, k as usize, out)?;
+        exit::print(&format!("{rows} rows: {}\n", out.display()))?;
+    } else if let Some(report) = evaluate(config, store, checkpoint, &|| false)? {
+        exit::print(&format!("{}\n", report.evaluation))?;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use dayvec_core::{IdColumn, ItemTable, Sequences};
 use dayvec_evaluation::{
-    Embeddings, EvalOptions, EvaluationError, Interests, Scorer, Truth, evaluate, retrieve, top,
+    Embeddings, EvalOptions, EvaluationError, Interests, Placed, Predicted, Scorer, Truth, evaluate,
+    retrieve, top,
 };
 use dayvec_report::{ScorerMetrics, Table};
 
@@ -41,6 +42,33 @@ fn a_hit_is_outscored_by_fewer_than_ten() {
     assert_eq!(filtered.recall.micro.value, 1.0, "without `a`, `k` is the tenth");
     assert_eq!(filtered.n_pairs, 2, "`a` is not to be found again");
     assert_eq!(allowed.coverage.p90, 9.0 / 14.0);
+}
+
+#[test]
+fn the_lists_of_a_scorer_score_as_it_does() {
+    let future = [("u", "a", 9, true), ("u", "c", 9, true), ("u", "k", 9, true)];
+    let scorer = Fixed(vec![vec![0.5, 9.0, 0.5, 3.0, 3.0, 2.0, 8.0, 7.0, 6.0, 5.0, 4.0, 0.25, 0.125, 0.0]]);
+    let scored = measure(&scorer, &history(&[]), &future);
+    let scores = &scorer.0[0];
+    let places = scores.iter().map(|score| 1 + scores.iter().filter(|other| *other > score).count());
+    let placed = |(item, place)| Placed { item, place: place as u32 };
+    let predicted = |list: Vec<Placed>| Predicted::new("fixed", usize::from(N_ITEMS), [(0, list)].into());
+    let list: Vec<Placed> = (0..).zip(places).map(placed).collect();
+    assert_eq!(measure(&predicted(list.clone()), &history(&[]), &future), scored);
+    assert_eq!(scored.seen_allowed.recall.micro.value, 1.0 / 3.0, "`a` and `c` are tied for the tenth place");
+
+    // What a list does not name is not retrieved, and a user without a list retrieves nothing.
+    let best: Vec<Placed> = list.into_iter().filter(|placed| placed.place <= 3).collect();
+    let short = measure(&predicted(best.clone()), &history(&[]), &future).seen_allowed;
+    assert_eq!((short.recall.micro.value, short.coverage.p90), (0.0, 3.0 / 14.0));
+    let none = measure(&Predicted::new("none", usize::from(N_ITEMS), [].into()), &history(&[]), &future);
+    assert_eq!((none.seen_allowed.recall.micro_listed, none.seen_allowed.coverage.p90), (0.0, 0.0));
+
+    let truth = Truth::build(&history(&[]), &log(N_ITEMS, &future)).unwrap();
+    let outcomes = retrieve(&predicted(best), &history(&[]), &truth, &EvalOptions::default()).unwrap();
+    assert_eq!(outcomes.short_lists(), [1, 1]);
+    let outcomes = retrieve(&scorer, &history(&[]), &truth, &EvalOptions::default()).unwrap();
+    assert_eq!(outcomes.short_lists(), [0, 0]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use dayvec_report::{FreshnessReport, Report, ScorerMetrics, TaskRecall};
 use dayvec_runtime::fault::WithFault as _;
 use serde::{Deserialize, Serialize};
 
+use crate::hashes::DataHashes;
+
 /// What one trial was, and what it gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialRecord {
@@ -48,13 +50,6 @@ pub struct TrialRecord {
 
 /// The name of the model in a table of scorers.
 const MODEL: &str = "model";
-
-/// What the trials of a log have in common.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DataHashes {
-    pub(crate) data: String,
-    pub(crate) candidates: String,
-}
 
 impl TrialRecord {
     /// The record of a trained model.

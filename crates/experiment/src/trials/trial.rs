@@ -1,16 +1,16 @@
 //! One training out of many.
 
 use anyhow::{Context, anyhow};
-use dayvec_core::{FaultKind, Sequences};
+use dayvec_core::FaultKind;
+use dayvec_evaluation::TimeSplit;
 use dayvec_report::Report;
 use dayvec_runtime::config::to_yaml;
 use dayvec_runtime::fault::WithFault as _;
-use dayvec_sequences::log::digest;
 use tokio_util::sync::CancellationToken;
 
-use super::record::DataHashes;
 use crate::config::{Config, SplitProtocol};
 use crate::data::SplitLog;
+use crate::hashes::DataHashes;
 use crate::progress::no_observer;
 use crate::store::Store;
 use crate::train::{Outcome, train};
@@ -50,19 +50,10 @@ impl Trials {
         let log = SplitLog::read(&config, &store, config.schema())?;
         let cut_off = log.split.cut_off.plus(-(windows_earlier as i32) * log.split.n_days);
         config.raw.split.cut_off = Some(cut_off);
-        // What the trials see: everything before the end of their test days.
-        let hash = |parts: &[&Sequences]| {
-            let mut hasher = blake3::Hasher::new();
-            for part in parts {
-                hasher.update(digest(part).as_bytes());
-            }
-            hasher.finalize().to_hex()[..16].to_owned()
-        };
-        let seen = |part: &Sequences| part.within(i64::MIN, cut_off.plus(log.split.n_days).start_s());
-        let data = hash(&[&seen(&log.history), &seen(&log.future)]);
-        let candidates = candidates(&log.history.within(i64::MIN, cut_off.start_s()));
+        let hashes = DataHashes::of(&log.history, &log.future, TimeSplit { cut_off, ..log.split });
+        let DataHashes { data, candidates } = &hashes;
         tracing::info!(%cut_off, test_days = log.split.n_days, data, candidates, "trials");
-        Ok(Self { config, store, hashes: DataHashes { data, candidates } })
+        Ok(Self { config, store, hashes })
     }
 
     /// Train, or take what was trained before; `None` when `shutdown` stopped it.
@@ -87,21 +78,6 @@ pub(crate) fn config_hash(config: &Config) -> String {
     raw.run.seed = 0;
     raw.run.threads = 0;
     blake3::hash(to_yaml(&raw).as_bytes()).to_hex()[..16].to_owned()
-}
-
-/// Digest of the ids of the items that occur.
-fn candidates(history: &Sequences) -> String {
-    let mut occurs = vec![false; history.items.ids().len()];
-    history.actions.item.iter().for_each(|&item| occurs[item as usize] = true);
-    let mut ids: Vec<&str> =
-        history.items.ids().iter().zip(&occurs).filter(|(_, occurs)| **occurs).map(|(id, _)| id).collect();
-    ids.sort_unstable();
-    let mut hasher = blake3::Hasher::new();
-    for id in ids {
-        hasher.update(&(id.len() as u64).to_le_bytes());
-        hasher.update(id.as_bytes());
-    }
-    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 /// Read a YAML file.

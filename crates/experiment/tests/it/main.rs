@@ -5,6 +5,7 @@
 mod bad_input;
 mod checkpoints;
 mod parts;
+mod predictions;
 mod shop;
 mod training;
 mod trials;

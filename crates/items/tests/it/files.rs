@@ -23,7 +23,7 @@ fn table() -> ItemTable {
 
 type Embeddings = Vec<Option<Vec<Option<f32>>>>;
 
-fn written(folder: &Path, name: &str, columns: Vec<(&str, ArrayRef)>) -> PathBuf {
+pub(crate) fn written(folder: &Path, name: &str, columns: Vec<(&str, ArrayRef)>) -> PathBuf {
     let path = folder.join(name);
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();

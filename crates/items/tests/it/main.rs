@@ -4,5 +4,6 @@
 mod building;
 mod files;
 mod item_text;
+mod lists;
 mod pinsage;
 mod planted;

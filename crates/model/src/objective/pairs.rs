@@ -51,6 +51,18 @@ impl<'a> Timeline<'a> {
         self.positives_between(self.timestamp(at), i64::MAX).last().copied()
     }
 
+    /// The first positive newer in the sequence than the action at an index, of the same time or later.
+    pub(super) fn next_positive_in_order(&self, at: usize) -> Option<usize> {
+        let positives = self.positives();
+        positives[..positives.partition_point(|&positive| positive < at)].last().copied()
+    }
+
+    /// All positives of the user, newest first.
+    fn positives(&self) -> &'a [usize] {
+        let offsets = &self.positives.offsets;
+        &self.positives.actions[offsets[self.user]..offsets[self.user + 1]]
+    }
+
     /// Positives of the `window_days` after the action at an index, newest first.
     pub(super) fn positives_of_window(&self, at: usize, window_days: NonZeroU32) -> &'a [usize] {
         let acted = self.timestamp(at);
@@ -59,8 +71,7 @@ impl<'a> Timeline<'a> {
 
     /// Positives with `after_s < timestamp <= until_s`, newest first.
     pub(super) fn positives_between(&self, after_s: i64, until_s: i64) -> &'a [usize] {
-        let offsets = &self.positives.offsets;
-        let positives = &self.positives.actions[offsets[self.user]..offsets[self.user + 1]];
+        let positives = self.positives();
         let first = positives.partition_point(|&at| self.timestamp(at) > until_s);
         let end = positives.partition_point(|&at| self.timestamp(at) > after_s);
         &positives[first..end.max(first)]
@@ -72,7 +83,7 @@ impl<'a> Timeline<'a> {
 pub(crate) struct Pair {
     /// Counted from the newest action of the input: the paper's i, less one.
     pub(crate) position: usize,
-    /// Index of a positive action, later than the one at that position.
+    /// Index of a positive action, newer in the sequence than the one at that position.
     pub(crate) label: usize,
     /// Weight beside the other pairs of the input; all inputs weigh the same.
     pub(crate) weight: f32,

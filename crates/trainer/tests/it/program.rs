@@ -58,9 +58,45 @@ fn wrong_arguments_exit_with_64_and_help_with_0() {
         Some(64),
         "--out is missing"
     );
+    assert_eq!(run(trainer().arg("evaluate")).0, Some(64), "neither --checkpoint nor --predictions");
+    let both = ["evaluate", "--checkpoint", "x", "--top", "5", "--out", "x", "--predictions", "x"];
+    assert_eq!(run(trainer().args(both)).0, Some(64), "--top and --predictions");
     let (code, printed, _) = run(trainer().arg("--help"));
     assert_eq!(code, Some(0));
     assert!(printed.contains("evaluate"));
+}
+
+#[test]
+fn another_program_gets_the_split_and_its_predictions_are_scored() {
+    let shop = Shop::new();
+    let config = write_config(&shop, &shop.raw());
+    let split = shop.path("split");
+    let (code, printed, errors) =
+        run(trainer().args(["split", "--config"]).arg(&config).arg("--out").arg(&split));
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(printed.contains("of 60 users, 60 of them tested, 40 items"), "{printed}");
+    assert!(
+        ["history", "users", "catalogue"].iter().all(|name| split.join(format!("{name}.parquet")).is_file())
+    );
+
+    let (lists, table) = (shop.path("everyone.csv"), shop.path("table.json"));
+    let rows: String = (0..60).map(|user| format!("u{user},i{},1\n", user % 4)).collect();
+    std::fs::write(&lists, format!("user_id,item_id,rank\n{rows}")).unwrap();
+    let mut evaluate = trainer();
+    evaluate.args(["evaluate", "--config"]).arg(&config).arg("--predictions").arg(&lists);
+    let (code, printed, errors) = run(evaluate.arg("--out").arg(&table));
+    assert_eq!(code, Some(0), "{errors}");
+    for part in ["everyone ", "everyone: lists of 60 of 60 test users", "too short for recall@10"] {
+        assert!(printed.contains(part), "{part} is missing from {printed}");
+    }
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&table).unwrap()).unwrap();
+    let recall = &report["all_users"]["rows"][0]["seen_allowed"]["recall"]["micro"]["value"];
+    assert!(recall.as_f64().is_some_and(|recall| recall > 0.0), "{report}");
+
+    std::fs::write(&lists, "user_id,item_id,rank\nu1,i1,1\nu1,i2,1\n").unwrap();
+    let (code, _, errors) = run(&mut evaluate);
+    assert_eq!(code, Some(65), "{errors}");
+    assert!(errors.contains("rank 1 is there twice"), "{errors}");
 }
 
 #[test]
