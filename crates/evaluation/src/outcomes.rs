@@ -18,13 +18,21 @@ pub struct Outcomes {
     pub(crate) seed: u64,
 }
 
+impl Outcomes {
+    /// Length of the lists that decide what is a hit.
+    #[must_use]
+    pub const fn list_length(&self) -> usize {
+        RECALL_K
+    }
+}
+
 /// One user's lists under one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct UserOutcome {
     /// Relevant items.
     pub(crate) n_pairs: u32,
-    /// Those that fewer than 10 other items equal or outscore.
-    pub(crate) hits: u32,
+    /// Those that fewer than 10 other items equal or outscore, ascending.
+    pub(crate) hits: Vec<u32>,
     /// NDCG@10 of the hits, at ranks where a tie counts as a higher score.
     pub(crate) ndcg: f64,
     /// Those in the list of 10.
