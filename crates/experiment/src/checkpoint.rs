@@ -24,6 +24,8 @@ pub(crate) struct Checkpoint {
     pub(crate) items: ItemTable,
     pub(crate) data: ModelData,
     pub(crate) read_summary: ReadSummary,
+    /// Digest of the log up to the end of the test days.
+    pub(crate) log_hash: String,
     /// Where the files lie on this machine.
     pub(crate) folder: PathBuf,
 }
@@ -50,8 +52,9 @@ impl Checkpoint {
         }
         let log = SplitLog::read(&config, store, &spec.events)?;
         let read_summary = log.report.clone();
+        let log_hash = log.hash();
         let data = log.resolve(&items, &spec);
-        Ok(Self { model, items, data, read_summary, folder })
+        Ok(Self { model, items, data, read_summary, log_hash, folder })
     }
 }
 

@@ -9,7 +9,7 @@ use dayvec_core::{
 };
 use dayvec_evaluation::{TimeSplit, leave_one_out};
 use dayvec_runtime::fault::{OrFault as _, WithFault as _};
-use dayvec_sequences::log::EventLog;
+use dayvec_sequences::log::{EventLog, digest};
 use dayvec_sequences::split::is_held_out;
 use dayvec_sequences::{Keep, ReadOptions, ReadSummary, SequenceBuilder, SequencesError};
 
@@ -123,6 +123,11 @@ impl SplitLog {
         Err(fault).fault(FaultKind::Data)
     }
 
+    /// Digest of the log up to the end of the test days.
+    pub(crate) fn hash(&self) -> String {
+        log_hash([&self.history, &self.future])
+    }
+
     /// The facts about the data that go into the spec of a model.
     pub(crate) fn facts(&self, items: &ItemFeatures) -> DataFacts {
         DataFacts {
@@ -155,6 +160,15 @@ impl SplitLog {
         let Self { protocol, split, stray_days, future, .. } = self;
         ModelData { protocol, split, stray_days, without_features: unknown, history, future }
     }
+}
+
+/// Digest of what is before a cut-off and of the test days after it.
+pub(crate) fn log_hash(parts: [&Sequences; 2]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(digest(part).as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 /// Name the days behind the end of the log: they are left out of the test, and someone should look at their clocks.

@@ -3,7 +3,8 @@
 //! [`train()`] reads top to bottom like a script: [`Config`] → the log, split at the cut-off → item features, read or built
 //! from the events before it → the model → the training loop over the users that are not held out → its evaluation beside
 //! popularity on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
-//! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days.
+//! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days, and
+//! [`experiment_page()`] collects what is known of one for people to look at.
 //!
 //! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
 //! **Nothing after the cut-off and no held-out user may reach training.**
@@ -19,6 +20,7 @@ mod evaluate;
 mod free_cores;
 mod freshness;
 mod items;
+mod page;
 mod progress;
 mod progress_display;
 mod publish;
@@ -40,6 +42,7 @@ pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, Report};
 pub use evaluate::{evaluate, full_report};
 pub use freshness::freshness;
+pub use page::{PageRequest, experiment_page};
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
 pub use publish::published_report;
 pub use store::Store;

@@ -5,12 +5,11 @@ use dayvec_core::{FaultKind, Sequences};
 use dayvec_report::Report;
 use dayvec_runtime::config::to_yaml;
 use dayvec_runtime::fault::WithFault as _;
-use dayvec_sequences::log::digest;
 use tokio_util::sync::CancellationToken;
 
 use super::record::DataHashes;
 use crate::config::{Config, SplitProtocol};
-use crate::data::SplitLog;
+use crate::data::{SplitLog, log_hash};
 use crate::progress::no_observer;
 use crate::store::Store;
 use crate::train::{Outcome, train};
@@ -51,15 +50,8 @@ impl Trials {
         let cut_off = log.split.cut_off.plus(-(windows_earlier as i32) * log.split.n_days);
         config.raw.split.cut_off = Some(cut_off);
         // What the trials see: everything before the end of their test days.
-        let hash = |parts: &[&Sequences]| {
-            let mut hasher = blake3::Hasher::new();
-            for part in parts {
-                hasher.update(digest(part).as_bytes());
-            }
-            hasher.finalize().to_hex()[..16].to_owned()
-        };
         let seen = |part: &Sequences| part.within(i64::MIN, cut_off.plus(log.split.n_days).start_s());
-        let data = hash(&[&seen(&log.history), &seen(&log.future)]);
+        let data = log_hash([&seen(&log.history), &seen(&log.future)]);
         let candidates = candidates(&log.history.within(i64::MIN, cut_off.start_s()));
         tracing::info!(%cut_off, test_days = log.split.n_days, data, candidates, "trials");
         Ok(Self { config, store, hashes: DataHashes { data, candidates } })
