@@ -5,17 +5,14 @@
 #   scripts/check-console.sh [FOLDER]     screenshots into FOLDER, by default target/console-screenshots
 #
 # Makes a log, trains a tiny model, runs three days (the last held back by a gate), and starts a lookup, a trainer with a
-# run under way and a status page on free ports. Debian's chromium comes from apt, its driver from PyPI, versions pinned.
+# run under way and a status page on free ports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/browser.sh
+. scripts/browser.sh
+# shellcheck source=scripts/small-model.sh
+. scripts/small-model.sh
 
-requirements='greenlet==3.5.6
-grpcio==1.85.1
-grpcio-reflection==1.85.1
-playwright==1.65.2
-protobuf==7.36.2
-typing_extensions==4.16.0
-'
 screenshots="${1:-target/console-screenshots}"
 work="$(mktemp -d)"
 pids=()
@@ -29,30 +26,6 @@ stop() { # what this run started, and nothing else
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
-
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-
-install_browser() { # sets `browser`
-  if ! command -v chromium >/dev/null; then
-    as_root apt-get update -q >&2
-    as_root apt-get install -y -q --no-install-recommends chromium fonts-dejavu-core >&2
-  fi
-  browser="$(command -v chromium)"
-}
-
-install_driver() { # sets `python`
-  local hash folder
-  hash="$(printf '%s%s' "$requirements" "$(python3 --version)" | sha256sum | cut -c1-16)"
-  folder="${XDG_CACHE_HOME:-$HOME/.cache}/dayvec/console-python-$hash"
-  if [ ! -f "$folder/done" ]; then
-    rm -rf "$folder"
-    python3 -m venv "$folder" >&2
-    printf '%s' "$requirements" >"$folder/requirements.txt"
-    "$folder/bin/python" -m pip install -q --disable-pip-version-check --only-binary=:all: -r "$folder/requirements.txt" >&2
-    touch "$folder/done"
-  fi
-  python="$folder/bin/python"
-}
 
 free_ports() { # <n>: that many, all different
   "$python" -c 'import socket, sys
@@ -68,21 +41,10 @@ start() { # <name> <program...>: in the background, with its log kept
   pids+=("$!")
 }
 
-logged() { # <name> <program...>: show its log only when it fails
-  local name="$1"
-  shift
-  "$@" >"$work/$name.log" 2>&1 || { echo "check-console.sh: $name failed" >&2; cat "$work/$name.log" >&2; exit 1; }
-}
-
 make_world() { # log → model → two announced days, and one that a gate holds back
   local day
-  logged synth "$bin/dayvec" synth --out "$work/log" --users 300 --items 400 --days 60
-  DAYVEC__EVENTS__SCHEMA="$(sed -n 's/^  //p' <(sed -n '/^schema:/,/^text:/p' "$work/log/dataset.yaml"))"
-  export DAYVEC__EVENTS__SCHEMA
-  export DAYVEC__EVENTS__URL="$work/log/events" DAYVEC__MODEL__PRESET=tiny DAYVEC__RUN__STEPS=60 DAYVEC__EVALUATION__BOOTSTRAP=50
-  export DAYVEC__ITEMS__BUILD__TEXT="{path: $work/log/items.csv, columns: {item_id: item_id, text: [title], title: title, interest: interest}}"
-  export DAYVEC__BUCKET="$work/bucket"
-  logged train env DAYVEC__WORK_DIR="$work/trainer" "$bin/trainer" train
+  make_log
+  train_model
   for day in 2026-02-27 2026-02-28; do
     logged "day-$day" infer "$day"
   done

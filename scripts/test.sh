@@ -85,6 +85,7 @@ step "tests" run_tests
 step "each crate alone" each_crate
 step "documentation" documents
 step "status page" env -u OMP_NUM_THREADS scripts/check-console.sh
+step "report" env -u OMP_NUM_THREADS scripts/check-report.sh
 
 awk -v seconds=$((SECONDS - began)) '
   /^test result:/ { passed += $4; failed += $6; ignored += $8; suites++ }

@@ -7,7 +7,6 @@ thing that is wrong.
 """
 
 import json
-import os
 import pathlib
 import sys
 import time
@@ -16,17 +15,11 @@ import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from playwright.sync_api import sync_playwright
 
-WIDTHS = {"desktop": 1280, "phone": 390}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from browser import Browser, expect, faults, field  # noqa: E402
+
 START_WITHIN_S = 120
-faults = []
-
-
-def expect(what, shown, known):
-    """Note a fault where the page shows something else than its source says."""
-    if str(shown) != str(known):
-        faults.append(f"{what}: the page shows {shown!r}, its source says {known!r}")
 
 
 class Service:
@@ -59,50 +52,6 @@ def wait_for(what, condition):
             pass
         time.sleep(0.2)
     sys.exit(f"check.py: {what} takes longer than {START_WITHIN_S} s")
-
-
-class Browser:
-    """A browser that notes what goes wrong on a page, and photographs it."""
-
-    def __init__(self, browser, page, screenshots):
-        self.browser, self.page, self.screenshots = browser, page, screenshots
-
-    def open(self, path, name, status=200, scheme="light", look=None):
-        """Open a page at every width; call `look` with the document at the first."""
-        for width_name, width in WIDTHS.items():
-            where = f"{path} at {width} px, {scheme}"
-            context = self.browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            tab = context.new_page()
-            # The status of the page itself is compared below; Chromium reports it in the console as well.
-            tab.on("console", lambda message: self.note(message, where, status))
-            tab.on("pageerror", lambda error: faults.append(f"{where}: {error}"))
-            tab.on("requestfailed", lambda request: faults.append(f"{where}: {request.url} failed"))
-            answered = tab.goto(f"http://{self.page}{path}", wait_until="networkidle")
-            expect(f"{where}: status", answered.status, status)
-            wide, room = tab.evaluate("[document.scrollingElement.scrollWidth, window.innerWidth]")
-            if wide > room:
-                faults.append(f"{where}: {wide} px wide, and so scrolls sideways")
-            for region in tab.query_selector_all(".scroll[role=region]"):
-                if not region.get_attribute("aria-label"):
-                    faults.append(f"{where}: a region without a name")
-            tab.screenshot(path=self.screenshots / f"{name}-{width_name}-{scheme}.png", full_page=True)
-            if look:
-                look(tab)
-                look = None
-            context.close()
-
-    @staticmethod
-    def note(message, where, status):
-        if message.type in ("error", "warning") and not (status != 200 and f"status of {status}" in message.text):
-            faults.append(f"{where}: console: {message.text}")
-
-
-def field(tab, row, name, exact=True):
-    """A field of a row: its exact value, or its text."""
-    cell = tab.query_selector(f"{row} [data-field={name}]")
-    if cell is None:
-        return None
-    return cell.get_attribute("data-value") if exact else cell.inner_text().strip()
 
 
 def check_pipeline(tab, bucket, status, runs, models):
@@ -179,10 +128,7 @@ def main(chromium, bucket, lookup_at, trainer_at, page, screenshots):
     models = {path.parent.name: json.loads(path.read_text()) for path in bucket.glob("checkpoints/*/metrics.json")}
     models |= {path.parts[-3]: json.loads(path.read_text()) for path in bucket.glob("evaluations/*/*/metrics.json")}
     model_id = reply.snapshot.model_id
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chrome = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        browser = Browser(chrome, page, screenshots)
+    with Browser(chromium, f"http://{page}", screenshots) as browser:
         status, runs = lookup.GetServingStatus(), trainer.ListRuns(limit=14).runs
         look = lambda tab: check_pipeline(tab, bucket, status, runs, models)  # noqa: E731
         browser.open("/", "pipeline", look=look)
@@ -194,7 +140,6 @@ def main(chromium, bucket, lookup_at, trainer_at, page, screenshots):
         browser.open(f"/models/{model_id}", "model", look=lambda tab: check_model(tab, models[model_id]))
         browser.open(f"/models/{model_id}", "model", scheme="dark")
         browser.open("/nowhere", "not-found", status=404)
-        chrome.close()
     if faults:
         sys.exit("\n".join(["check.py: the page is wrong:", *faults]))
     print(f"every page is as its sources say; screenshots are in {screenshots}")

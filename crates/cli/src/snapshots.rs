@@ -1,6 +1,7 @@
 //! `dayvec snapshots`: what was announced in a bucket, and which snapshot is current.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use dayvec_bucket::{Bucket, DamagedRecord, Records, parse_url};
@@ -33,7 +34,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 /// A record of the log of announcements.
 enum Listed {
     /// An announcement, and its manifest unless that can't be read.
-    Whole { announcement: Announcement, manifest: Option<Manifest> },
+    Whole { announcement: Announcement, manifest: Option<Arc<Manifest>> },
     /// One that can't be used; readers pass over it.
     Damaged(DamagedRecord),
 }
@@ -75,12 +76,12 @@ async fn list(bucket: &Bucket, last: usize) -> Result<Vec<Listed>, SnapshotError
     let mut listed: Vec<Listed> = whole.chain(damaged.into_iter().map(Listed::Damaged)).collect();
     listed.sort_by_key(Listed::number);
     listed.drain(..listed.len().saturating_sub(last));
-    let mut manifests: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
+    let mut manifests: BTreeMap<String, Option<Arc<Manifest>>> = BTreeMap::new();
     for one in &mut listed {
         let Listed::Whole { announcement, manifest } = one else { continue };
         if !manifests.contains_key(&announcement.manifest) {
             let read = match read_manifest(bucket, &announcement.manifest).await {
-                Ok(manifest) => Some(manifest),
+                Ok(manifest) => Some(Arc::new(manifest)),
                 Err(error) if error.kind() == FaultKind::Data => None,
                 Err(error) => return Err(error),
             };
@@ -103,7 +104,7 @@ fn text(listed: &[Listed], bucket: &str) -> String {
         let mark = if Some(at) == current { "→".to_owned() } else { String::new() };
         let number = one.number().to_string();
         rows.push(match one {
-            Listed::Whole { announcement, manifest } => row(mark, number, announcement, manifest.as_ref()),
+            Listed::Whole { announcement, manifest } => row(mark, number, announcement, manifest.as_deref()),
             Listed::Damaged(record) => {
                 let [empty_at, empty_reason, empty_by, users, items, model] = Default::default();
                 let what = format!("damaged, readers pass over it: {}", record.reason);
@@ -139,7 +140,7 @@ fn row(
 fn json(listed: &[Listed]) -> String {
     let row = |one: &Listed| match one {
         Listed::Whole { announcement, manifest } => {
-            serde_json::json!({"announcement": announcement, "manifest": manifest})
+            serde_json::json!({"announcement": announcement, "manifest": manifest.as_deref()})
         }
         Listed::Damaged(record) => {
             serde_json::json!({"damaged": {"sequence": record.number, "reason": record.reason}})

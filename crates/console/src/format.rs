@@ -1,5 +1,6 @@
 //! Numbers and times as text for people. Times are UTC, with how long ago they were.
 
+pub(crate) use dayvec_report::{count, figure, share};
 use jiff::Timestamp;
 
 /// An instant to show.
@@ -63,35 +64,6 @@ pub(crate) fn short_span(seconds: f64) -> String {
     )
 }
 
-/// A whole number with thousands separators.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Four significant digits, without trailing zeros.
-pub(crate) fn figure(number: f64) -> String {
-    if !number.is_finite() {
-        return "not a number".to_owned();
-    }
-    let magnitude = if number == 0.0 { 0 } else { number.abs().log10().floor() as i32 };
-    let decimals = usize::try_from((3 - magnitude).clamp(0, 9)).unwrap_or(0);
-    let text = format!("{number:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// A share, always with four decimals, so that a column of them lines up.
-pub(crate) fn share(value: f64) -> String {
-    format!("{value:.4}")
-}
-
 /// A size in a suitable unit.
 pub(crate) fn bytes(size: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
@@ -106,10 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short_and_true() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        let figures = [0.0, 1.0, 0.041_234_5, 1234.567, 0.5, -2.0, f64::NAN].map(figure);
-        assert_eq!(figures, ["0", "1", "0.04123", "1235", "0.5", "-2", "not a number"]);
+    fn spans_and_sizes_are_short_and_true() {
         assert_eq!([0.000_25, 2.5, 5e-5, 3.535e-6].map(short_span), ["0.25 ms", "2.5 s", "50 µs", "3.54 µs"]);
         assert_eq!([12.0, 45e9].map(bytes), ["12 B", "45.0 GB"]);
     }

@@ -4,6 +4,7 @@
 //! relevant items → a [`Scorer`] (a model's [`Embeddings`], one of the [`baselines`], or what another program [`Predicted`]) scores the catalogue for a block of
 //! users → [`retrieve`] keeps the best of it → [`Outcomes::metrics`] of any subset of the users → a [`dayvec_report::Table`].
 //! A scorer may have several vectors a user ([`pinnersage`]): its hits are then those of the best vector for each item.
+//! [`Outcomes::recall_of_users`] and [`Outcomes::recall_of_items`] are the recall of a part of the pairs.
 //! [`freshness`] measures the same labels with embeddings of other moments, and [`top`] gives the same lists as rows, so that they can be scored with other tools.
 //!
 //! **Definitions** (the paper, section 6, over the whole catalogue instead of 1 M random pins):
@@ -28,6 +29,7 @@ pub mod baselines;
 mod bootstrap;
 mod error;
 pub mod freshness;
+mod groups;
 mod interests;
 mod leave_one_out;
 mod merged;
@@ -44,6 +46,7 @@ mod time_split;
 mod truth;
 
 pub use error::EvaluationError;
+pub use groups::{GroupRecall, equal_parts, ranges};
 pub use interests::Interests;
 pub use leave_one_out::leave_one_out;
 pub use outcomes::Outcomes;

@@ -30,7 +30,7 @@ impl Outcomes {
     fn retrieval(&self, outcomes: &[&UserOutcome]) -> Retrieval {
         let asked: Vec<&UserOutcome> = outcomes.iter().copied().filter(|user| user.n_pairs > 0).collect();
         let sums = |user: &&UserOutcome| {
-            let (hits, pairs) = (f64::from(user.hits), f64::from(user.n_pairs));
+            let (hits, pairs) = (user.hits.len() as f64, f64::from(user.n_pairs));
             [
                 Sums { over: hits, under: pairs },
                 Sums { over: hits / pairs, under: 1.0 },

@@ -26,6 +26,12 @@ impl Outcomes {
         let is_short = |user: &&UserOutcome| user.n_pairs > 0 && user.first.len() < RECALL_K;
         [&self.allowed, &self.filtered].map(|outcomes| outcomes.iter().filter(is_short).count())
     }
+
+    /// Length of the lists that decide what is a hit.
+    #[must_use]
+    pub const fn list_length(&self) -> usize {
+        RECALL_K
+    }
 }
 
 /// One user's lists under one setting.
@@ -33,8 +39,8 @@ impl Outcomes {
 pub(crate) struct UserOutcome {
     /// Relevant items.
     pub(crate) n_pairs: u32,
-    /// Those that fewer than 10 other items equal or outscore.
-    pub(crate) hits: u32,
+    /// Those that fewer than 10 other items equal or outscore, ascending.
+    pub(crate) hits: Vec<u32>,
     /// NDCG@10 of the hits, at ranks where a tie counts as a higher score.
     pub(crate) ndcg: f64,
     /// Those in the list of 10.

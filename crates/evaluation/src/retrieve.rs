@@ -96,7 +96,7 @@ pub(crate) fn micro_recall(scorer: &dyn Scorer, truth: &Truth) -> Result<f64, Ev
     for (users, relevant) in truth.users.chunks(block).zip(truth.relevant.chunks(block)) {
         let scores = masked_scores(scorer, users, &truth.eligible)?; // [b, n]
         for user in block_outcomes(&scores, scorer, users, relevant, None)? {
-            hits += u64::from(user.hits);
+            hits += user.hits.len() as u64;
             pairs += u64::from(user.n_pairs);
         }
     }
@@ -193,13 +193,14 @@ pub(crate) fn block_outcomes(
     let pair_scores = pair_scores(scores, relevant)?;
     let mut pair_scores = pair_scores.iter();
     let outcome = |(list, items): (&Vec<Ranked>, &Vec<u32>)| {
-        let hits = pair_scores.by_ref().take(items.len()).filter(|&&score| is_hit(list, score));
-        let rank = |&score: &f32| list.iter().take(RECALL_K).filter(|ranked| ranked.score >= score).count();
-        let ranks: Vec<usize> = hits.map(rank).collect();
+        let pairs = items.iter().zip(pair_scores.by_ref().take(items.len()));
+        let rank = |score: f32| list.iter().take(RECALL_K).filter(|ranked| ranked.score >= score).count();
+        let hit = |(&item, &score): (&u32, &f32)| is_hit(list, score).then(|| (item, rank(score)));
+        let (hits, ranks): (Vec<u32>, Vec<usize>) = pairs.filter_map(hit).unzip();
         let first: Vec<u32> = list.iter().take(RECALL_K).map(|ranked| ranked.item).collect();
         UserOutcome {
             n_pairs: items.len() as u32,
-            hits: ranks.len() as u32,
+            hits,
             ndcg: ndcg(&ranks, items.len()),
             listed: first.iter().filter(|item| items.binary_search(item).is_ok()).count() as u32,
             first,

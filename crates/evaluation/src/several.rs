@@ -81,7 +81,7 @@ fn outcome(
     let ranks: Vec<usize> = (1..).zip(&first).filter(is_relevant).map(|(rank, _)| rank).collect();
     UserOutcome {
         n_pairs: relevant.len() as u32,
-        hits: (0..relevant.len()).filter(|&at| hits_of_any(at)).count() as u32,
+        hits: (0..relevant.len()).filter(|&at| hits_of_any(at)).map(|at| relevant[at]).collect(),
         ndcg: ndcg(&ranks, relevant.len()),
         listed: ranks.len() as u32,
         first,

@@ -15,6 +15,7 @@ use tch::Device;
 
 use crate::config::Config;
 use crate::data::{ModelData, SplitLog};
+use crate::hashes::DataHashes;
 use crate::items::ItemFeatures;
 use crate::store::Store;
 use crate::training_folder::STATE;
@@ -25,6 +26,8 @@ pub(crate) struct Checkpoint {
     pub(crate) items: ItemTable,
     pub(crate) data: ModelData,
     pub(crate) read_summary: ReadSummary,
+    /// Digest of the log up to the end of the test days.
+    pub(crate) log_hash: String,
     /// Where the files lie on this machine.
     pub(crate) folder: PathBuf,
 }
@@ -51,8 +54,9 @@ impl Checkpoint {
         }
         let log = SplitLog::read(&config, store, &spec.events)?;
         let read_summary = log.report.clone();
+        let log_hash = DataHashes::of(&log.history, &log.future, log.split).data;
         let data = log.resolve(&items, &spec);
-        Ok(Self { model, items, data, read_summary, folder })
+        Ok(Self { model, items, data, read_summary, log_hash, folder })
     }
 }
 

@@ -84,9 +84,13 @@ pub fn evaluate(
 /// # Errors
 /// When the bucket cannot be read, or the report there is damaged.
 pub fn full_report(store: &Store, published: &Report) -> anyhow::Result<Option<Report>> {
-    let key = key_of(published, METRICS);
-    let Some(bytes) = store.read(&key)? else { return Ok(None) };
-    let report = serde_json::from_slice(&bytes).with_context(|| format!("read {}", store.url(&key)));
+    read_report(store, &key_of(published, METRICS))
+}
+
+/// A report in the bucket; `None` where there is none.
+pub(crate) fn read_report(store: &Store, key: &str) -> anyhow::Result<Option<Report>> {
+    let Some(bytes) = store.read(key)? else { return Ok(None) };
+    let report = serde_json::from_slice(&bytes).with_context(|| format!("read {}", store.url(key)));
     report.map(Some).fault(FaultKind::Data)
 }
 

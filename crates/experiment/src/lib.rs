@@ -3,7 +3,8 @@
 //! [`train()`] reads top to bottom like a script: [`Config`] → the log, split at the cut-off → item features, read or built
 //! from the events before it → the model → the training loop over the users that are not held out → its evaluation beside
 //! popularity on the days after the cut-off → `checkpoints/<model_id>/` in the bucket, with a [`Report`] and a card.
-//! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days.
+//! [`evaluate()`] measures a checkpoint beside all baselines, [`Contest`] measures two on the same users and days, and
+//! [`experiment_page()`] collects what is known of one for people to look at.
 //! Another program gets the same split from [`write_split`], and [`evaluate_predictions`] scores what it predicted.
 //!
 //! Everything is synchronous; calls of the bucket block ([`Store`], opened once by the program and passed down).
@@ -22,9 +23,10 @@ mod free_cores;
 mod freshness;
 mod hashes;
 mod items;
+mod page;
+mod parquet_file;
 mod parts;
 mod parts_training;
-mod parquet_file;
 mod predictions;
 mod progress;
 mod progress_display;
@@ -50,6 +52,7 @@ pub use contest::{Contest, ServingModel, ServingModelMissing};
 pub use dayvec_report::{FreshnessReport, PredictionsReport, Report};
 pub use evaluate::{evaluate, full_report};
 pub use freshness::freshness;
+pub use page::{PageRequest, experiment_page};
 pub use predictions::evaluate_predictions;
 pub use progress::{Observer, StepProgress, TrainingProgress, no_observer};
 pub use publish::published_report;

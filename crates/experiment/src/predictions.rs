@@ -50,7 +50,7 @@ pub fn evaluate_predictions(
     };
     let mut outcomes: Vec<Outcomes> = Vec::new();
     if let Some(loaded) = &loaded {
-        let scorer = model_scorer(&loaded.model, &data.history, &truth.users)?;
+        let scorer = model_scorer(&loaded.model, data, &truth.users)?;
         outcomes.push(
             retrieve(&scorer, &data.history, &truth, &options).or_fault().context("evaluate the model")?,
         );

@@ -3,10 +3,10 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-/// Items that a step scores, at most, beside those of its own rows.
-const MOST: usize = 100_000;
+/// Items that a step scores, at most, beside those of its own rows: what two cores score in a fifth of a second.
+const MOST: usize = 24_000;
 /// Of a larger catalogue: those with the most positives lately; the rest is drawn at random.
-const POPULAR: usize = MOST / 2;
+const POPULAR: usize = MOST / 3 * 2;
 
 /// The columns of a step's scores.
 #[derive(Debug)]

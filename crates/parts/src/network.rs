@@ -96,8 +96,15 @@ impl Bag {
     /// `[I, d]`: exp(net(d_i)) · V_i, block by block.
     fn items(&self, w: &Weights, statistics: &Tensor, vectors: &Tensor) -> Tensor {
         let scales = self.item_net.forward(w, statistics).exp(); // [I, blocks]
-        let counts = Tensor::from_slice(&self.blocks).to_device(scales.device());
-        vectors * scales.repeat_interleave_self_tensor(&counts, 1, None)
+        let mut first = 0;
+        let scaled: Vec<Tensor> = (0..)
+            .zip(&self.blocks)
+            .map(|(block, &width)| {
+                first += width;
+                vectors.narrow(1, first - width, width) * scales.narrow(1, block, 1)
+            })
+            .collect();
+        Tensor::cat(&scaled, 1)
     }
 }
 

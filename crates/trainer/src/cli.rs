@@ -49,6 +49,26 @@ pub enum Command {
         #[arg(long, default_value_t = 14, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
         max_age_days: u32,
     },
+    /// Make one HTML file of all that is known of a checkpoint: tables beside the paper's figures, training curves, recall
+    /// by activity, popularity and age, ablations, a map, example users. Nothing is trained; what was not measured yet is
+    /// named with the command that does it.
+    Report {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The checkpoint: a folder, or the id of a model in the bucket.
+        #[arg(long)]
+        checkpoint: String,
+        /// The file; by default <work_dir>/reports/<model>-<cut-off>.html.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Folders of finished matrices, or folders of such folders; by default <work_dir>/trials.
+        #[arg(long, num_args = 1.., value_name = "FOLDER")]
+        ablations: Vec<PathBuf>,
+        /// Also write every chart to this folder, as an SVG file of its own.
+        #[arg(long, value_name = "FOLDER")]
+        pictures: Option<PathBuf>,
+    },
     /// Train and measure every row of one or more matrices with every seed, and make their tables. What is done already is
     /// not done again, so the same command goes on after a stop or a kill. Nothing goes to the bucket.
     Ablate {

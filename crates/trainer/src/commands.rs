@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
+use crate::report::{ReportFiles, report};
 use crate::service::serve;
 use crate::trials;
 
@@ -74,12 +75,13 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
             trials::search(&config, &space, Duration::from_secs(60 * budget))?;
         }
+        Command::Report { config: args, checkpoint, out, ablations, pictures } => {
+            let Some(Config { experiment, .. }) = prepare(&args)? else { return Ok(()) };
+            report(&experiment, &args, &checkpoint, &ReportFiles { out, ablations, pictures })?;
+        }
         Command::Freshness { config, checkpoint, delay_days, max_age_days } => {
             let Some(Config { experiment: config, .. }) = prepare(&config)? else { return Ok(()) };
-            let runtime = Runtime::new().context("start the thread that reads the bucket")?;
-            let store = Store::open(&config, runtime.handle())?;
-            let report = freshness(&config, &store, &checkpoint, (delay_days, max_age_days))?;
-            exit::print(&format!("{report}\n"))?;
+            print_freshness(&config, &checkpoint, (delay_days, max_age_days))?;
         }
     }
     Ok(())
@@ -130,6 +132,14 @@ fn evaluate_lists(
         exit::print(&format!("{}\n", report.evaluation))?;
     }
     Ok(())
+}
+
+/// Measure what embeddings lose with their age, and print it.
+fn print_freshness(config: &ExperimentConfig, checkpoint: &str, days: (u32, u32)) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("start the thread that reads the bucket")?;
+    let store = Store::open(config, runtime.handle())?;
+    let report = freshness(config, &store, checkpoint, days)?;
+    Ok(exit::print(&format!("{report}\n"))?)
 }
 
 /// The table of a published model with all baselines, made now unless it is there. The model is published: a signal

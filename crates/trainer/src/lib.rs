@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod report;
 mod service;
 #[cfg(test)]
 #[allow(dead_code, reason = "what the tests of several crates share")]

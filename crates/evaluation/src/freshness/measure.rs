@@ -166,5 +166,5 @@ fn hits(
     relevant: &[Vec<u32>],
 ) -> Result<Vec<u32>, EvaluationError> {
     let outcomes = block_outcomes(scores, scorer, rows, relevant, None)?;
-    Ok(outcomes.into_iter().map(|outcome| outcome.hits).collect())
+    Ok(outcomes.into_iter().map(|outcome| outcome.hits.len() as u32).collect())
 }

@@ -1,20 +1,23 @@
 //! Every row of a matrix with every seed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::matrix::Matrix;
 use super::record::{RecordFile, TrialRecord};
-use super::table::markdown;
+use super::table::table;
 use super::trial::{Trials, config_hash};
 use crate::config::Config;
 use crate::freshness::freshness;
 
 /// Delay and largest age of the freshness of a row: the paper's delay of a day, and no curve by age.
 const FRESHNESS: (u32, u32) = (1, 0);
+
+/// The table as JSON, [`dayvec_report::AblationTable`], in the folder of a matrix: of the trials that are done so far.
+pub(crate) const TABLE: &str = "table.json";
 
 /// How a matrix ended.
 #[derive(Debug)]
@@ -69,10 +72,21 @@ pub fn ablate(matrix: &Matrix, trials: &Trials, shutdown: &CancellationToken) ->
             let record = TrialRecord::new((&row.name, seed), hash, &trials.hashes, &report, fresh)?;
             file.append(record.clone())?;
             records.push(record);
+            write_table(&folder, matrix, &records)?;
         }
     }
-    let table = markdown(matrix, &records);
+    let table = write_table(&folder, matrix, &records)?;
     let path = folder.join("table.md");
     fs::write(&path, &table).with_context(|| format!("write {}", path.display()))?;
     Ok(Ablation::Done { table, path })
+}
+
+/// Write the table of the trials that are done as JSON; returns it as Markdown.
+fn write_table(folder: &Path, matrix: &Matrix, records: &[TrialRecord]) -> anyhow::Result<String> {
+    let Some(first) = records.first() else { return Ok(String::new()) };
+    let table = table(matrix, records, first);
+    let path = folder.join(TABLE);
+    fs::write(&path, serde_json::to_vec_pretty(&table)?)
+        .with_context(|| format!("write {}", path.display()))?;
+    Ok(table.to_string())
 }

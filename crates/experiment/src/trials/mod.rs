@@ -13,8 +13,11 @@ mod table;
 mod trial;
 mod tune;
 
+pub(crate) use ablate::TABLE;
 pub use ablate::{Ablation, ablate};
 pub use matrix::{Matrix, MatrixRow, PaperFigures};
+pub(crate) use record::RECORDS;
 pub use record::TrialRecord;
 pub use trial::Trials;
+pub(crate) use tune::BEST;
 pub use tune::{Space, Tuned, tune};

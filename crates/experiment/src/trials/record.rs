@@ -48,6 +48,8 @@ pub struct TrialRecord {
     pub tokens_per_s: f64,
 }
 
+/// The file of the records, in the folder of a matrix or a search.
+pub(crate) const RECORDS: &str = "runs.jsonl";
 /// The name of the model in a table of scorers.
 const MODEL: &str = "model";
 
@@ -103,7 +105,7 @@ impl RecordFile {
     /// Open `runs.jsonl` of a folder, which is made where it is missing. A last line that a kill cut short is dropped.
     pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        let path = folder.join("runs.jsonl");
+        let path = folder.join(RECORDS);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.with_context(|| format!("read {}", path.display()))?,

@@ -1,6 +1,6 @@
 //! The table of a matrix, with the paper's figures beside ours.
 
-use std::fmt::Write as _;
+use dayvec_report::{AblationCell, AblationRow, AblationTable};
 
 use super::matrix::{Matrix, MatrixRow};
 use super::record::TrialRecord;
@@ -85,73 +85,37 @@ fn fresh(record: &TrialRecord) -> Option<&dayvec_report::AgedRecall> {
     record.freshness.as_ref()?.rows.first()
 }
 
-/// The table as Markdown: mean ± standard deviation over the seeds, the paper's figure in parentheses.
-pub(crate) fn markdown(matrix: &Matrix, records: &[TrialRecord]) -> String {
+/// The table of the trials that are done, of which `records` holds at least one.
+pub(crate) fn table(matrix: &Matrix, records: &[TrialRecord], first: &TrialRecord) -> AblationTable {
     let mut columns = recall_columns();
     columns.extend(task_columns(records));
     if matrix.freshness {
         columns.extend(freshness_columns());
     }
-    let of_row = |name: &str| records.iter().filter(|record| record.row == name).collect::<Vec<_>>();
     // A column that no trial fills says nothing.
     columns.retain(|column| records.iter().any(|record| (column.figure)(record).is_some()));
-    let mut text = format!("# {}\n\n{}\n\n", matrix.title, matrix.source);
-    let heads: Vec<&str> = columns.iter().map(|column| column.head.as_str()).collect();
-    text.push_str(&format!("| | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len())));
-    for row in &matrix.rows {
-        let of_row = of_row(&row.name);
+    let row = |row: &MatrixRow| {
+        let of_row: Vec<&TrialRecord> = records.iter().filter(|record| record.row == row.name).collect();
         let cell = |column: &Column| {
             let values: Vec<f64> = of_row.iter().filter_map(|record| (column.figure)(record)).collect();
-            let ours = mean_and_deviation(&values);
-            match (column.published)(row) {
-                Some(theirs) => format!("{ours} ({theirs:.3})"),
-                None => ours,
-            }
+            AblationCell::of(&values, (column.published)(row))
         };
-        let cells: Vec<String> = columns.iter().map(cell).collect();
-        text.push_str(&format!("| {} | {} |\n", row.name, cells.join(" | ")));
-    }
-    if let Some(first) = records.first() {
-        let seeds: Vec<String> = matrix.seeds.iter().map(u64::to_string).collect();
-        let _a_string_takes_all = write!(
-            text,
-            "\nMean ± standard deviation over the seeds {}; in parentheses the paper's figure. \
-             {} days from {}, {} users, {} pairs. dayvec {}, log {}, candidates {}.\n",
-            seeds.join(", "),
-            first.test_days,
-            first.cut_off,
-            first.all_users.n_users,
-            first.all_users.seen_allowed.n_pairs,
-            first.version,
-            first.data_hash,
-            first.candidates_hash
-        );
-    }
-    text
-}
-
-/// `0.0548 ± 0.0012`; the sample's deviation, left out for one value.
-fn mean_and_deviation(values: &[f64]) -> String {
-    let n = values.len() as f64;
-    if values.is_empty() {
-        return "–".to_owned();
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() == 1 {
-        return format!("{mean:.4}");
-    }
-    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0);
-    format!("{mean:.4} ± {:.4}", variance.sqrt())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deviations_are_those_of_a_sample() {
-        assert_eq!(mean_and_deviation(&[]), "–");
-        assert_eq!(mean_and_deviation(&[0.25]), "0.2500");
-        assert_eq!(mean_and_deviation(&[1.0, 2.0, 3.0]), "2.0000 ± 1.0000");
+        AblationRow { name: row.name.clone(), cells: columns.iter().map(cell).collect() }
+    };
+    AblationTable {
+        name: matrix.name.clone(),
+        title: matrix.title.clone(),
+        source: matrix.source.clone(),
+        rows: matrix.rows.iter().map(row).collect(),
+        columns: columns.into_iter().map(|column| column.head).collect(),
+        seeds: matrix.seeds.clone(),
+        n_trials: (records.len(), matrix.rows.len() * matrix.seeds.len()),
+        cut_off: first.cut_off,
+        test_days: first.test_days,
+        n_users: first.all_users.n_users,
+        n_pairs: first.all_users.seen_allowed.n_pairs,
+        version: first.version.clone(),
+        data_hash: first.data_hash.clone(),
+        candidates_hash: first.candidates_hash.clone(),
     }
 }

@@ -18,6 +18,9 @@ use super::search::{Choices, Settings, search};
 use super::trial::{Trials, config_hash, read_yaml};
 use crate::config::Config;
 
+/// The file of the best settings, in the folder of a search.
+pub(crate) const BEST: &str = "best.yaml";
+
 /// What to try, as it is written in YAML; `config/tune.yaml` is one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,7 +181,7 @@ pub fn tune(
     let Some((best, recall)) = found else { return Ok(None) };
     let recall_before = candidates.first().map_or(recall, |(_, figures)| mean(figures));
     let table = table(space, trials, &mut candidates);
-    let path = folder.join("best.yaml");
+    let path = folder.join(BEST);
     for (path, content) in [(folder.join("table.md"), &table), (path.clone(), &best_yaml(&best))] {
         fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
     }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod checkpoints;
+mod page;
 mod parts;
 mod predictions;
 mod shop;

@@ -89,7 +89,8 @@ async fn a_manifest_whose_numbers_cannot_be_is_refused() {
     let written = Written::new().await;
     let key = written.manifest.key();
     let outside = "snapshots/2011-12-08/0/users/bucket=0000-a.parquet";
-    let changes: [(&dyn Fn(&mut Manifest), &str); 8] = [
+    type Change<'a> = &'a dyn Fn(&mut Manifest);
+    let changes: [(Change<'_>, &str); 8] = [
         (&|manifest| manifest.run.dim = 1_000_000_000_000, "width 1000000000000"),
         (&|manifest| manifest.run.dim = 0, "width 0"),
         (&|manifest| manifest.totals.items += 1, "contain 3 items, but its manifest says 4"),
@@ -125,7 +126,7 @@ async fn a_damaged_announcement_hides_no_other_and_its_number_stays_taken() {
         assert_eq!((tail.newest.as_ref(), tail.last), (Some(&first), 2));
         let reason = &tail.damaged[0].reason;
         assert!(reason.contains(key) && reason.contains(expected), "{reason}");
-        assert_eq!(announcements(&written.bucket).await.unwrap().whole, [first.clone()]);
+        assert_eq!(announcements(&written.bucket).await.unwrap().whole, std::slice::from_ref(&first));
     }
     let third = publish(&written.bucket, &run_of("2011-12-11")).await.unwrap();
     assert_eq!((third.sequence, third.previous.as_ref()), (3, Some(&first.manifest)));

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use dayvec_experiment::RawConfig;
 
-use crate::shop::Shop;
+use crate::shop::{Shop, trained};
 
 fn trainer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -142,4 +142,32 @@ fn an_unreachable_bucket_is_reported_before_training() {
     assert_eq!(code, Some(69), "{errors}");
     assert!(errors.contains("s3://dayvec/test"), "{errors}");
     assert!(!shop.path("work/runs").exists());
+}
+
+#[test]
+fn a_report_is_one_file_that_says_how_it_was_made() {
+    let shop = Shop::new();
+    let model = trained(&shop.config()).model_id;
+    let config = write_config(&shop, &shop.raw());
+    let (out, pictures) = (shop.path("pages/report.html"), shop.path("pages/pictures"));
+    let mut command = trainer();
+    command.args(["report", "--checkpoint", &model, "--config"]).arg(&config);
+    let (code, printed, errors) = run(command.arg("--out").arg(&out).arg("--pictures").arg(&pictures));
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(printed.starts_with(&format!("{}\n", out.display())), "{printed}");
+    let html = std::fs::read_to_string(&out).unwrap();
+    let made = format!("trainer report --checkpoint {model} --config {}", config.display());
+    for part in [made.as_str(), "commit <code>", "trained with seed 1", "freshness --config"] {
+        assert!(html.contains(part), "{part} is missing");
+    }
+    assert!(!html.contains("commit <code></code>"), "the commit is empty");
+    let written = std::fs::read_dir(pictures).unwrap().count();
+    assert_eq!(printed.lines().count(), 1 + written, "{printed}");
+    // Without --out it goes to the work folder.
+    let mut command = trainer();
+    let (code, printed, errors) =
+        run(command.args(["report", "--checkpoint", &model, "--config"]).arg(&config));
+    assert_eq!(code, Some(0), "{errors}");
+    let path = std::path::Path::new(printed.trim());
+    assert!(path.starts_with(shop.path("work/reports")) && path.is_file(), "{printed}");
 }
