@@ -24,6 +24,7 @@ events:
   url: $work/log/events
   schema: {actions: [view, click, save, purchase, hide], positives: [{action: save}, {action: purchase}]}
 run: {steps: $steps}
+parts: {candidates: []}
 evaluation: {bootstrap: 1, ease_items: 1}
 YAML
 
