@@ -6,9 +6,9 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::by_item::{ByItem, ItemAction, UserAsOf};
 
-/// Statistics of a pair of user and item, in the order of [`pair_statistics`].
+/// Statistics of a pair of user and item, in the order of `pair_statistics`.
 pub const PAIR_STATISTICS: usize = 15;
-/// Statistics of a user, in the order of [`user_statistics`].
+/// Statistics of a user, in the order of `user_statistics`.
 pub const USER_STATISTICS: usize = 7;
 
 /// Half-lives of decayed counts, in days.
