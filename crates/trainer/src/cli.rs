@@ -59,7 +59,7 @@ pub enum Command {
         /// The checkpoint: a folder, or the id of a model in the bucket.
         #[arg(long)]
         checkpoint: String,
-        /// The file; by default <work_dir>/reports/<model>-<cut-off>.html.
+        /// The file; by default `<work_dir>/reports/<model>-<cut-off>.html`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// Folders of finished matrices, or folders of such folders; by default <work_dir>/trials.
