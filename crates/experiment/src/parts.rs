@@ -36,8 +36,8 @@ pub(crate) struct PartsTraining<'a> {
 /// What a training of parts gave.
 pub(crate) struct TrainedParts {
     pub(crate) parts: Parts,
-    /// Rows that the weights were learned from.
-    pub(crate) n_rows: usize,
+    /// Users that the weights were learned from, at one cut-off or at many.
+    pub(crate) n_users: usize,
     /// What was tried; `None` where there was nothing to choose, or nothing to choose by.
     pub(crate) choice: Option<PartsChoice>,
 }
@@ -71,7 +71,7 @@ impl PartsTraining<'_> {
         let rows = self.rows(&by_item, self.data.split)?;
         let bases = self.bases(history, &[candidate])?;
         let parts = self.fit(&rows, &bases, candidate, on_step)?;
-        Ok(TrainedParts { parts, n_rows: rows.len(), choice })
+        Ok(TrainedParts { parts, n_users: rows.n_users(), choice })
     }
 
     /// The candidate with the best recall on the days before the test days.

@@ -80,7 +80,7 @@ impl Training<'_> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let TrainedParts { parts, n_rows, choice } = match trained {
+        let TrainedParts { parts, n_users, choice } = match trained {
             Err(error) if is_stop(&error) => return self.stopped(&first).map(Err),
             trained => trained?,
         };
@@ -93,7 +93,7 @@ impl Training<'_> {
             seconds: state.elapsed_s,
             loss,
             tokens_per_s,
-            users: n_rows,
+            users: n_users,
             actions: data.history.n_actions(),
             parameters: model.n_parameters(),
             curve: state.curve.clone(),

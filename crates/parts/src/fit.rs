@@ -3,7 +3,6 @@
 //! A step takes rows of one cut-off and one fold of users: items have one set of statistics then, and the basis is the one
 //! that was fitted without these users. Serving has the basis of all users under the same weights.
 
-use std::collections::HashSet;
 use std::sync::mpsc;
 
 use dayvec_core::PartsSpec;
@@ -129,15 +128,14 @@ impl Batch {
             own_columns: Vec::new(),
         };
         for (row, labels) in labels.iter().enumerate() {
-            let own: HashSet<i64> = batch.histories.items_of(row).iter().copied().collect();
+            let own = batch.histories.items_of(row); // ascending
             for &item in labels {
                 let Some(column) = batch.candidates.column(item) else { continue };
                 batch.label_rows.push(row as i64);
                 batch.label_columns.push(column);
-                batch.unseen.push(!own.contains(&i64::from(item)));
+                batch.unseen.push(own.binary_search(&i64::from(item)).is_err());
             }
-            let columns =
-                batch.histories.items_of(row).iter().filter_map(|&item| batch.candidates.column(item as u32));
+            let columns = own.iter().filter_map(|&item| batch.candidates.column(item as u32));
             batch.own_columns.extend(columns);
             batch.own_rows.resize(batch.own_columns.len(), row as i64);
         }

@@ -157,16 +157,12 @@ impl<'a> TrainingRows<'a> {
         group.users.iter().map(|&user| UserAsOf { user, until_s, history_len: self.history_len }).collect()
     }
 
-    /// Number of rows.
+    /// Number of users who have a row.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.groups.iter().map(|group| group.users.len()).sum()
-    }
-
-    /// Whether there are none; then there would be no such thing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+    pub fn n_users(&self) -> usize {
+        let mut has_row = vec![false; self.by_item.sequences().n_users()];
+        self.groups.iter().flat_map(|group| &group.users).for_each(|&user| has_row[user] = true);
+        has_row.into_iter().filter(|&has_row| has_row).count()
     }
 
     /// Groups of at most `n_rows` rows in a random order, `n` of them: as many epochs as that takes.

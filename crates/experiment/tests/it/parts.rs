@@ -34,6 +34,9 @@ fn the_log_chooses_its_parts_before_the_test_days() {
     assert_eq!((choice.tried.len(), choice.from.plus(choice.n_days).to_string()), (3, CUT_OFF.to_owned()));
     let best = choice.tried.iter().map(|trial| trial.merit()).fold(0.0, f64::max);
     assert!((choice.chosen.merit() - best).abs() < 1e-12, "{choice}");
+    // A fifth of the sixty is held out; the others count once, at however many cut-offs they are.
+    let users = report.training.as_ref().unwrap().users;
+    assert!((30..60).contains(&users), "{users} users");
     let recall = &report.recall_by_scorer.seen_allowed;
     let popularity = recall.iter().find(|(name, _)| name.starts_with("popularity")).unwrap().1;
     assert!(recall["model"] > 1.5 * popularity, "{recall:?}");
